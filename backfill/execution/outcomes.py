@@ -1,0 +1,109 @@
+"""What executing a run tells the outside: plain values, no database, no Celery.
+
+The engine reports to a `Recorder` while it runs and returns a `RunOutcome` at the end. Times are
+integer microseconds since the epoch (UTC) of the clock the caller handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from backfill.states import StepState
+
+
+@dataclass(frozen=True)
+class ErrorInfo:
+    """An exception, made safe to store: bounded, no NUL bytes, no lone surrogates, redacted.
+
+    Attributes:
+        type: Qualified class name, such as `ValueError` or `shop.errors.NoData`.
+        message: `str(exception)`.
+        traceback: The formatted traceback; the user's frames, ours cut off.
+        cause: The exception it was raised from, if any.
+    """
+
+    type: str
+    message: str
+    traceback: str
+    cause: ErrorInfo | None = None
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """The outcome of one step in one attempt of a run.
+
+    Attributes:
+        tries: How often the step's body was entered in this attempt (0 when skipped).
+        reason: For skipped and canceled: one sentence why.
+        metadata: What the step yielded about itself, JSON-able, or None.
+        outputs: Output name -> URL, for outputs that were kept; None when nothing was.
+    """
+
+    step: str
+    state: StepState
+    tries: int = 0
+    started_at: int | None = None
+    finished_at: int | None = None
+    error: ErrorInfo | None = None
+    reason: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    outputs: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a run's log; `step` is None for lines of the run itself.
+
+    `level` is `debug|info|warning|error|critical`, or `stdout|stderr` for captured output.
+    """
+
+    step: str | None
+    at: int
+    level: str
+    message: str
+
+
+class RunEnd(StrEnum):
+    """How executing a run ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    RETRY = "retry"  # asks for the whole run to be tried again later
+    RELEASED = "released"  # told to hand the run back (worker shutdown)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """The end of one attempt: `retry_in_seconds` is set for RETRY only."""
+
+    end: RunEnd
+    steps: Sequence[StepOutcome] = ()
+    error: ErrorInfo | None = None
+    failed_step: str | None = None
+    retry_in_seconds: float | None = None
+    retryable: bool = True
+    run_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Recorder(Protocol):
+    """Where the engine reports to while it runs. Calls must be cheap and must not raise."""
+
+    def step_started(self, step: str, tries: int, at: int) -> None: ...
+
+    def step_retrying(self, step: str, tries: int, at: int, error: ErrorInfo) -> None: ...
+
+    def step_finished(self, outcome: StepOutcome) -> None: ...
+
+    def log(self, line: LogLine) -> None: ...
+
+
+class Control(Protocol):
+    """How the outside talks to a run while it executes; asked between steps and by `context`."""
+
+    def canceled(self) -> bool: ...
+
+    def released(self) -> bool: ...

@@ -1,0 +1,116 @@
+"""Settings, read once from BACKFILL_* environment variables and frozen; units are in the names."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of the product. The environment variable is `BACKFILL_` + the upper name."""
+
+    model_config = SettingsConfigDict(env_prefix="BACKFILL_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=Path(".backfill"),
+        description="Folder of the embedded database, broker data, outputs and process files.",
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL; empty means SQLite in the home folder. "
+        "PostgreSQL: postgresql+psycopg://user:password@host/name.",
+    )
+    broker_url: str = Field(
+        default="",
+        description="Celery broker: redis://, rediss://, redis+socket:// or amqp://; empty means "
+        "the embedded Valkey in the home folder.",
+    )
+    storage_url: str = Field(
+        default="",
+        description="Where step outputs are kept: a folder or any fsspec URL; empty means "
+        "`outputs` in the home folder.",
+    )
+    definitions: str = Field(
+        default="",
+        description="Comma-separated modules or files that hold the definitions.",
+    )
+    reload: bool = Field(
+        default=False,
+        description="Load definitions again when their files change (on in `backfill dev`).",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API binds to.")
+    port: int = Field(default=8000, description="Port the API binds to.")
+    api_url: str = Field(
+        default="http://127.0.0.1:8000", description="Where the CLI and the client find the API."
+    )
+    token: str = Field(default="", description="Bearer token the CLI and the client send.")
+    flower_url: str = Field(
+        default="", description="Base URL of Flower, for links from runs to their Celery tasks."
+    )
+    default_queue: str = Field(default="backfill", description="Celery queue of untagged runs.")
+    lease_seconds: float = Field(
+        default=60.0, gt=0, description="A worker that says nothing for this long has lost its runs."
+    )
+    beat_seconds: float = Field(
+        default=15.0, gt=0, description="How often a worker renews its leases."
+    )
+    republish_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="A queued run nobody claimed is published again after this, doubling to 10 min.",
+    )
+    max_crashes: int = Field(
+        default=3, ge=1, description="Lost workers a run survives before it fails."
+    )
+    queued_per_slot: int = Field(
+        default=4, ge=1, description="Messages kept queued per worker slot; the rest stay pending."
+    )
+    pack_seconds: float = Field(
+        default=0.5,
+        ge=0,
+        description="At most this much work of tiny runs goes into one message; 0 turns packing off.",
+    )
+    pack_limit: int = Field(default=128, ge=1, description="At most this many runs per message.")
+    expand_chunk: int = Field(
+        default=10_000, ge=1, description="Partitions expanded into runs per transaction."
+    )
+    max_partitions: int = Field(
+        default=2_000_000, ge=1, description="A larger selection is refused at submit."
+    )
+    flush_milliseconds: float = Field(
+        default=20.0, ge=0, description="Outcomes of this long are committed in one transaction."
+    )
+    log_lines_per_run: int = Field(
+        default=10_000, ge=1, description="Further log lines of a run are dropped, and it says so."
+    )
+    call_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="Time limit of one call of a partition, config or selector function.",
+    )
+    shutdown_seconds: float = Field(
+        default=25.0,
+        ge=0,
+        description="A stopping worker lets its steps finish this long, then hands its runs back.",
+    )
+
+    def effective_database_url(self) -> str:
+        """Return the database URL, the embedded SQLite file when none is set."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'backfill.db'}"
+
+    def effective_broker_url(self) -> str:
+        """Return the broker URL, the embedded Valkey's socket when none is set."""
+        return self.broker_url or f"redis+socket://{self.home.resolve() / 'broker.sock'}"
+
+    def effective_storage_url(self) -> str:
+        """Return where outputs are kept, a folder in the home folder when none is set."""
+        return self.storage_url or str(self.home.resolve() / "outputs")
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the process's settings; tests build their own `Settings`."""
+    return Settings()
