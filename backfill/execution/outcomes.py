@@ -11,7 +11,33 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from backfill.definitions.keys import TimeWindow
 from backfill.states import StepState
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is, as its steps see it.
+
+    Attributes:
+        attempt: Counted from 1.
+        partition_keys: One key, several for a run over a range, none without partitions.
+        partition: The user's `Partition` of a run over one partition, if the caller has it.
+        time_window: From the start of the first partition to the end of the last.
+        failures: Earlier attempts of this run that ended as failures; the pipeline's retry
+            policy counts them. Crashes, releases and waits for a step are not among them.
+    """
+
+    run_id: int
+    attempt: int
+    pipeline_name: str
+    backfill_id: int | None = None
+    partition_set: str | None = None
+    partition_keys: tuple[str, ...] = ()
+    partition: object | None = None
+    time_window: TimeWindow | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,8 +64,12 @@ class StepOutcome:
     Attributes:
         tries: How often the step's body was entered in this attempt (0 when skipped).
         reason: For skipped and canceled: one sentence why.
-        metadata: What the step yielded about itself, JSON-able, or None.
-        outputs: Output name -> URL, for outputs that were kept; None when nothing was.
+        metadata: What the step yielded about itself, JSON-able, or None. A plain value stands
+            for itself, others are `{"type": "markdown|url|path|size|json", "value": ...}`.
+        outputs: Output name -> URL, for outputs that were kept; None when nothing was. An
+            output that was yielded as None is left out; `unset:` marks one that was not yielded
+            and `unkept:` one that a later attempt would have to compute again. The whole mapping
+            goes back into `execute(done=...)`.
     """
 
     step: str
@@ -78,7 +108,15 @@ class RunEnd(StrEnum):
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """The end of one attempt: `retry_in_seconds` is set for RETRY only."""
+    """The end of one attempt: `retry_in_seconds` is set for RETRY only.
+
+    Attributes:
+        steps: One per step that ended in this attempt, in the order they ended; a step that
+            waits for its retry ends as `retrying`.
+        counted: False for a RETRY that a step's own policy asked for: such an attempt is no
+            failure of the run. A RETRY the pipeline's policy asked for is one.
+        run_config: The validated config, defaults applied, secrets redacted.
+    """
 
     end: RunEnd
     steps: Sequence[StepOutcome] = ()
@@ -86,6 +124,7 @@ class RunOutcome:
     failed_step: str | None = None
     retry_in_seconds: float | None = None
     retryable: bool = True
+    counted: bool = True
     run_config: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -102,8 +141,15 @@ class Recorder(Protocol):
 
 
 class Control(Protocol):
-    """How the outside talks to a run while it executes; asked between steps and by `context`."""
+    """How the outside talks to a run while it executes; asked between steps and by `context`.
 
-    def canceled(self) -> bool: ...
+    Both must be cheap: they are asked at every call a step makes on its context.
+    """
 
-    def released(self) -> bool: ...
+    def canceled(self) -> bool:
+        """Return whether the run was told to stop."""
+        ...
+
+    def released(self) -> bool:
+        """Return whether the worker is going away and wants to hand the run back."""
+        ...
