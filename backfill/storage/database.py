@@ -1,0 +1,400 @@
+"""The database: engines, transactions, the clock, wake-ups. All dialect code of the product.
+
+Both databases run the same statements; what differs (the clock, record sets, COPY, how a write
+transaction begins, how a waiter is woken) is rendered here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+
+from backfill.errors import Invalid, Unavailable
+
+T = TypeVar("T")
+
+POSTGRES_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+SQLITE_NOW = "now_us()"
+CHANNEL = "backfill"
+_RETRIED_SQLSTATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}
+_MIN_SQLITE = (3, 38, 0)
+
+
+class Database:
+    """One database, on PostgreSQL or SQLite.
+
+    Args:
+        url: SQLAlchemy URL. `postgresql://` uses psycopg 3.
+        now: SQL expression of the current time in integer microseconds; tests put a clock of
+            their own here.
+        relaxed: Commit without waiting for the disk (PostgreSQL only): for writes that lose
+            nothing when a database crash forgets them.
+    """
+
+    def __init__(
+        self, url: str, *, now: str | None = None, relaxed: bool = False, pool_size: int = 5
+    ) -> None:
+        self.url = _parsed(url)
+        self.postgres = self.url.get_backend_name() == "postgresql"
+        self.now = now or (POSTGRES_NOW if self.postgres else SQLITE_NOW)
+        self.engine = (
+            _postgres_engine(self.url, relaxed=relaxed, pool_size=pool_size)
+            if self.postgres
+            else _sqlite_engine(self.url)
+        )
+        self._write_lock = None if self.postgres else _FileLock(_sqlite_path(self.url))
+
+    # -- transactions -------------------------------------------------------------------------
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a write transaction that commits at the end of the block.
+
+        On SQLite it is BEGIN IMMEDIATE behind a file lock, which makes waiting fair.
+        """
+        if self._write_lock is None:
+            with self.engine.begin() as conn:
+                yield conn
+        else:
+            with self._write_lock, self.engine.begin() as conn:
+                yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a connection for reading: one snapshot on SQLite, READ COMMITTED on PostgreSQL."""
+        with self.engine.connect().execution_options(backfill_read=True) as conn:
+            yield conn
+
+    def transact(self, work: Callable[[Connection], T], *, give_up_after: float = 20.0) -> T:
+        """Run `work` in a write transaction; again after deadlocks and lost connections.
+
+        `work` must be safe to repeat after a commit whose answer was lost: all moves are.
+
+        Raises:
+            Unavailable: The database could not be reached for `give_up_after` seconds.
+        """
+        deadline = time.monotonic() + give_up_after
+        delay = 0.01
+        while True:
+            try:
+                with self.write() as conn:
+                    return work(conn)
+            except DBAPIError as error:
+                if not is_transient(error):
+                    raise
+                if time.monotonic() + delay > deadline:
+                    raise Unavailable(
+                        f"The database {self.safe_url} cannot be reached: {error.orig}. "
+                        "Check that it runs and that BACKFILL_DATABASE_URL is right."
+                    ) from error
+            time.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, 1.0)
+
+    def dispose(self, *, close: bool = True) -> None:
+        """Forget all connections; `close=False` in a forked child leaves the parent's alone."""
+        self.engine.dispose(close=close)
+
+    @property
+    def safe_url(self) -> str:
+        """The URL without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    # -- rendering ----------------------------------------------------------------------------
+
+    def sql(self, statement: str) -> TextClause:
+        """Return a statement with `{now}` replaced by the clock; cached per text."""
+        return _text(statement.replace("{now}", self.now))
+
+    def one_of(self, column: str, name: str) -> str:
+        """Render `column` being one of the integers bound as `name` (see `ints`)."""
+        if self.postgres:
+            return f"{column} = ANY(CAST(:{name} AS bigint[]))"
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def ints(self, values: Iterable[int]) -> Any:
+        """Bind a list of integers for `one_of`."""
+        return list(values) if self.postgres else json.dumps(list(values))
+
+    def records(self, name: str, columns: Mapping[str, str]) -> str:
+        """Render a record set bound as JSON under `name`; columns map to PostgreSQL types."""
+        if self.postgres:
+            shape = ", ".join(f'"{c}" {t}' for c, t in columns.items())
+            return f"json_to_recordset(CAST(:{name} AS json)) AS {name}({shape})"
+        fields = ", ".join(
+            f"json_extract(value, '$.{c}') AS \"{c}\"" for c in columns
+        )
+        return f"(SELECT {fields} FROM json_each(:{name})) AS {name}"
+
+    @property
+    def skip_locked(self) -> str:
+        """` FOR UPDATE SKIP LOCKED` where rows can be locked one by one."""
+        return " FOR UPDATE SKIP LOCKED" if self.postgres else ""
+
+    @property
+    def for_update(self) -> str:
+        """` FOR UPDATE` where rows can be locked one by one."""
+        return " FOR UPDATE" if self.postgres else ""
+
+    @property
+    def feed_xid(self) -> str:
+        """The expression that orders feed rows by visibility; see `models.feed`."""
+        return "CAST(CAST(pg_current_xact_id() AS text) AS bigint)" if self.postgres else "0"
+
+    @property
+    def feed_settled(self) -> str:
+        """A condition on feed rows no concurrent transaction can still come before."""
+        if not self.postgres:
+            return "true"
+        return "xid < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
+
+    # -- bulk and clock -----------------------------------------------------------------------
+
+    def bulk_insert(
+        self,
+        conn: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+    ) -> None:
+        """Insert many rows of plain values: COPY on PostgreSQL, executemany on SQLite."""
+        names = ", ".join(f'"{c}"' for c in columns)
+        if self.postgres:
+            cursor = conn.connection.cursor()
+            with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+                for row in rows:
+                    copy.write_row(row)
+            return
+        marks = ", ".join("?" * len(columns))
+        conn.exec_driver_sql(
+            f"INSERT INTO {table.name} ({names}) VALUES ({marks})", [tuple(r) for r in rows]
+        )
+
+    def clock(self, conn: Connection) -> int:
+        """Return the database's time in microseconds."""
+        return int(conn.execute(self.sql("SELECT {now}")).scalar_one())
+
+    # -- wake-ups -----------------------------------------------------------------------------
+
+    def notify(self) -> None:
+        """Wake every waiter. On SQLite the commit itself does."""
+        if self.postgres:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+                conn.exec_driver_sql(f"NOTIFY {CHANNEL}")
+
+    def ring(self, conn: Connection) -> None:
+        """Wake every waiter when this transaction commits."""
+        if self.postgres:
+            conn.exec_driver_sql(f"NOTIFY {CHANNEL}")
+
+    def bell(self) -> Bell:
+        """Return a waiter of its own connection that hears commits of others."""
+        return _PostgresBell(self.url) if self.postgres else _SqliteBell(self.url)
+
+    # -- schema -------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version (`backfill db upgrade`)."""
+        from backfill.storage.migrations import upgrade
+
+        if not self.postgres:
+            _sqlite_path(self.url).parent.mkdir(parents=True, exist_ok=True)
+        upgrade(self.engine)
+
+    def require_schema(self) -> None:
+        """Raise Unavailable unless the schema is at the version of this code."""
+        from backfill.storage.migrations import pending_upgrade
+
+        pending = pending_upgrade(self.engine)
+        if pending:
+            raise Unavailable(
+                f"The database {self.safe_url} is at schema {pending.found or 'nothing'}, this "
+                f"code needs {pending.needed}. Run `backfill db upgrade`."
+            )
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Say whether trying again can help: deadlock, lock timeout, lost or refused connection."""
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state in _RETRIED_SQLSTATES or state.startswith("08")
+    if isinstance(error.orig, sqlite3.OperationalError):
+        words = str(error.orig)
+        return "locked" in words or "busy" in words
+    return type(error.orig).__name__ in {"OperationalError", "ConnectionTimeout", "InterfaceError"}
+
+
+@lru_cache(maxsize=512)
+def _text(statement: str) -> TextClause:
+    return text(statement)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise Invalid(
+            "BACKFILL_DATABASE_URL is not a database URL. "
+            "Give postgresql+psycopg://user:password@host/name or sqlite:////path/file.db."
+        ) from error
+    if parsed.get_backend_name() not in {"postgresql", "sqlite"}:
+        raise Invalid(
+            f"{parsed.get_backend_name()} is not supported; use PostgreSQL or SQLite."
+        )
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _postgres_engine(url: URL, *, relaxed: bool, pool_size: int) -> Engine:
+    options = "-c statement_timeout=60000 -c lock_timeout=10000 -c timezone=UTC"
+    if relaxed:
+        options += " -c synchronous_commit=off"
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=20,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        connect_args={"options": options, "connect_timeout": 5, "application_name": "backfill"},
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if sqlite3.sqlite_version_info < _MIN_SQLITE:
+        raise Unavailable(
+            f"SQLite {sqlite3.sqlite_version} is too old; {'.'.join(map(str, _MIN_SQLITE))} or "
+            "newer is needed. Use a newer Python, or PostgreSQL."
+        )
+    engine = create_engine(url, connect_args={"timeout": 20, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        _prepare_sqlite(connection)
+
+    @event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        reading = conn.get_execution_options().get("backfill_read", False)
+        conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection) -> None:
+    connection.isolation_level = None
+    connection.create_function("now_us", 0, lambda: time.time_ns() // 1000)
+    for pragma in (
+        "busy_timeout = 20000",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "cache_size = -32000",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_path(url: URL) -> Path:
+    if not url.database or url.database == ":memory:":
+        raise Invalid("SQLite needs a file that several processes can share, not :memory:.")
+    return Path(url.database)
+
+
+class _FileLock:
+    """An flock taken before BEGIN IMMEDIATE: SQLite's own waiting is unfair (up to seconds)."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        self._local = threading.local()
+
+    def __enter__(self) -> None:
+        # A descriptor per thread: flock excludes descriptions, so threads exclude each other.
+        file = getattr(self._local, "file", None)
+        if file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._local.file = open(self._path, "w")  # noqa: SIM115
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._local.file, fcntl.LOCK_UN)
+
+
+class Bell:
+    """Waits until somebody else committed something, or a timeout."""
+
+    def wait(self, seconds: float) -> bool:
+        """Return True as soon as something may have changed, False after `seconds`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give the connection back."""
+        raise NotImplementedError
+
+
+class _PostgresBell(Bell):
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._conn: Any = None
+
+    def wait(self, seconds: float) -> bool:
+        import psycopg
+
+        try:
+            if self._conn is None:
+                self._conn = psycopg.connect(_libpq(self._url), autocommit=True)
+                self._conn.execute(f"LISTEN {CHANNEL}")
+                return True  # something may have been missed before
+            return any(True for _ in self._conn.notifies(timeout=seconds, stop_after=1))
+        except psycopg.Error:
+            self.close()
+            time.sleep(min(seconds, 0.2))
+            return False
+
+    def close(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+
+class _SqliteBell(Bell):
+    POLL_SECONDS = 0.01
+
+    def __init__(self, url: URL) -> None:
+        path = _sqlite_path(url)
+        self._conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._seen = self._version()
+
+    def wait(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while True:
+            version = self._version()
+            if version != self._seen:
+                self._seen = version
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(self.POLL_SECONDS, left))
+
+    def close(self) -> None:
+        self._conn.close()
+
+    def _version(self) -> int:
+        return int(self._conn.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _libpq(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

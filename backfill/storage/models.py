@@ -1,0 +1,345 @@
+"""The tables. Times are integer microseconds since the epoch, UTC, of the database's clock.
+
+CHECKs tie states to the columns that keep a row alive: a queued run has a next publish time, a
+running one a lease, a final one a finish time, so a row that no coordinator would ever reach
+cannot be stored.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from backfill.states import (
+    BACKFILL_FINAL,
+    RUN_FINAL,
+    AttemptEnd,
+    BackfillState,
+    RunState,
+    StepState,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _listed(states: type[StrEnum] | frozenset[RunState] | frozenset[BackfillState]) -> str:
+    return ", ".join(sorted(f"'{s.value}'" for s in states))
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, Identity(cache=100), primary_key=True)
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("runs", BigInteger, nullable=False, server_default="0"),
+    Column("mean_run_us", BigInteger),  # exponential mean of executed runs; sizes messages
+)
+
+partition_sets = Table(
+    "partition_sets",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    _id(),
+    Column("set_id", BigInteger, nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("selection", Text, nullable=False),
+    Column("selected_at", BigInteger, nullable=False),  # the moment the set was looked at
+    Column("total", BigInteger, nullable=False),
+    Column("expanded", BigInteger, nullable=False, server_default="0"),
+    Column("expanded_at", BigInteger),
+    Column("vanished", BigInteger, nullable=False, server_default="0"),
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("max_active_runs", Integer),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("ordering", Text, nullable=False, server_default="oldest"),
+    Column("max_failures", Integer, nullable=False, server_default="0"),
+    Column("queue", Text),
+    Column("tags", JSON, nullable=False, server_default="{}"),
+    Column("run_config", JSON),  # merged over the partition's
+    Column("steps", JSON),  # the chosen steps; null means all
+    Column("idempotency_key", Text, unique=True),
+    Column("request_hash", Text),
+    Column("created_by", Text),
+    Column("note", Text),
+    Column("pause_reason", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("pending", BigInteger, nullable=False, server_default="0"),
+    Column("queued", BigInteger, nullable=False, server_default="0"),
+    Column("running", BigInteger, nullable=False, server_default="0"),
+    Column("succeeded", BigInteger, nullable=False, server_default="0"),
+    Column("failed", BigInteger, nullable=False, server_default="0"),
+    Column("canceled", BigInteger, nullable=False, server_default="0"),
+    Column("skipped", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint(f"state IN ({_listed(BackfillState)})", name="state"),
+    CheckConstraint(
+        f"(state IN ({_listed(BACKFILL_FINAL)})) = (finished_at IS NOT NULL)", name="finished"
+    ),
+    CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="paused"),
+    CheckConstraint("ordering IN ('oldest', 'newest')", name="ordering"),
+    _partial("ix_backfills_open", "id", where=f"state NOT IN ({_listed(BACKFILL_FINAL)})"),
+)
+
+backfill_ranges = Table(
+    "backfill_ranges",
+    metadata,
+    Column("backfill_id", BigInteger, nullable=False),
+    Column("first_index", BigInteger, nullable=False),  # of this range within the backfill
+    Column("first_key", Text, nullable=False),
+    Column("last_key", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("backfill_id", "first_index"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _id(),
+    Column("backfill_id", BigInteger),
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("set_id", BigInteger),
+    Column("partition", Text),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ready", Boolean, nullable=False),  # admission may take it; false: parked
+    Column("sort", BigInteger, nullable=False),  # admission takes the lowest first
+    Column("available_at", BigInteger, nullable=False),
+    Column("waiting_run", BigInteger),  # parked until this run's holds are freed
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("token", BigInteger),
+    Column("worker_id", BigInteger),
+    Column("lease_expires_at", BigInteger),
+    Column("next_publish_at", BigInteger),
+    Column("publish_count", Integer, nullable=False, server_default="0"),
+    Column("message_id", Text),
+    Column("message_size", Integer, nullable=False, server_default="1"),
+    Column("alone", Boolean, nullable=False, server_default=text("false")),  # never packed
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("max_failures", Integer, nullable=False, server_default="0"),
+    Column("cancel_requested_at", BigInteger),
+    Column("queue", Text),
+    Column("tags", JSON),
+    Column("run_config", JSON),  # override until it ran, then what was really used
+    Column("steps", JSON),
+    Column("parent_id", BigInteger),
+    Column("version", Text),
+    Column("reason", Text),  # why skipped, failed, canceled or handed back
+    Column("failed_step", Text),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("queued_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    CheckConstraint(f"state IN ({_listed(RunState)})", name="state"),
+    CheckConstraint("(state = 'running') = (lease_expires_at IS NOT NULL)", name="lease"),
+    CheckConstraint("(state = 'queued') = (next_publish_at IS NOT NULL)", name="publish"),
+    CheckConstraint(
+        f"(state IN ({_listed(RUN_FINAL)})) = (finished_at IS NOT NULL)", name="finished"
+    ),
+    CheckConstraint("state = 'pending' OR NOT ready", name="ready"),
+    CheckConstraint("(partition IS NULL) = (set_id IS NULL)", name="partition"),
+    UniqueConstraint("set_id", "partition", "backfill_id", "generation", name="uq_runs_partition"),
+    _partial(
+        "ix_runs_ready", "backfill_id", "sort", "id", where="state = 'pending' AND ready"
+    ),
+    _partial(
+        "ix_runs_parked", "backfill_id", "available_at", where="state = 'pending' AND NOT ready"
+    ),
+    _partial("ix_runs_waiting", "waiting_run", where="waiting_run IS NOT NULL"),
+    _partial("ix_runs_active", "backfill_id", where="state IN ('queued', 'running')"),
+    _partial("ix_runs_publish", "next_publish_at", where="state = 'queued'"),
+    _partial("ix_runs_lease", "lease_expires_at", where="state = 'running'"),
+    _partial("ix_runs_failed", "backfill_id", "id", where="state IN ('failed', 'canceled')"),
+    postgresql_with={"fillfactor": "80"},
+)
+
+step_outcomes = Table(
+    "step_outcomes",
+    metadata,
+    Column("run_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("reason", Text),
+    Column("metadata", JSON),
+    Column("outputs", JSON),
+    PrimaryKeyConstraint("run_id", "attempt", "step"),
+    CheckConstraint(f"state IN ({_listed(StepState)})", name="state"),
+    CheckConstraint(
+        "(state IN ('running', 'retrying')) = (finished_at IS NULL)", name="finished"
+    ),
+    sqlite_with_rowid=False,
+)
+
+step_errors = Table(
+    "step_errors",
+    metadata,
+    Column("run_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("step", Text, nullable=False),  # empty for an error of the run itself
+    Column("try", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("traceback", Text, nullable=False),
+    Column("cause", JSON),
+    PrimaryKeyConstraint("run_id", "attempt", "step", "try"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("ending", Text, nullable=False),
+    Column("worker_id", BigInteger),
+    Column("message_id", Text),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("reason", Text),
+    PrimaryKeyConstraint("run_id", "attempt"),
+    CheckConstraint(f"ending IN ({_listed(AttemptEnd)})", name="ending"),
+)
+
+log_lines = Table(
+    "log_lines",
+    metadata,
+    _id(),
+    Column("run_id", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("step", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("ix_log_lines_run", "run_id", "id"),
+)
+
+partition_holds = Table(
+    "partition_holds",
+    metadata,
+    Column("set_id", BigInteger, nullable=False),
+    Column("partition", Text, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("set_id", "partition"),
+    Index("ix_partition_holds_run", "run_id"),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    _id(),
+    Column("at", BigInteger, nullable=False),
+    Column("backfill_id", BigInteger),
+    Column("run_id", BigInteger),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text),
+    Column("message", Text, nullable=False),
+    Column("facts", JSON),
+    Index("ix_events_backfill", "backfill_id", "id"),
+    Index("ix_events_run", "run_id", "id"),
+)
+
+# One row per transaction that moved something: what counts, live events and rollups follow.
+# `xid` orders rows by commit visibility on PostgreSQL (0 on SQLite, where ids already do).
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", Id, Identity(cache=1), primary_key=True),
+    Column("xid", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_feed_xid", "xid", "id"),
+    sqlite_autoincrement=True,
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("xid", BigInteger, nullable=False),
+    Column("id", BigInteger, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("queues", JSON, nullable=False),
+    Column("code_version", Text),
+    Column("load_error", Text),
+    Column("started_at", BigInteger, nullable=False),
+    Column("beat_at", BigInteger, nullable=False),
+    Column("stopped_at", BigInteger),
+)
+
+leaders = Table(
+    "leaders",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("beat_at", BigInteger, nullable=False),
+    Column("facts", JSON),
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("depth", BigInteger),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("delay_seconds", Float),
+)
