@@ -1,0 +1,31 @@
+"""The tags a run carries, and which of them are the product's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backfill.definitions.text import shown
+
+RESERVED_PREFIX = "backfill/"
+PRIORITY_TAG = "backfill/priority"
+PARTITION_TAG = "backfill/partition"
+PARTITION_SET_TAG = "backfill/partition_set"
+
+
+def tags_problem(tags: object) -> str | None:
+    """Say what is wrong with tags that users' code returned, or None when they are right.
+
+    Right are a mapping of str to str without reserved names; the priority is the one reserved
+    tag that users may set.
+    """
+    if not isinstance(tags, Mapping):
+        return f"returned {shown(tags)} ({type(tags).__name__}); expected a dict of str to str"
+    for name, value in tags.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            return f"returned the tag {shown(name)}: {shown(value)}; expected str to str"
+        if name.startswith(RESERVED_PREFIX) and name != PRIORITY_TAG:
+            return (
+                f'returned the tag "{name}", which is reserved: of "{RESERVED_PREFIX}…" only '
+                f'"{PRIORITY_TAG}" may be set'
+            )
+    return None
