@@ -1,0 +1,359 @@
+"""Pipelines: steps wired by calling them, and what holds for all of a pipeline's runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, overload
+
+from backfill.definitions.composition import Composition
+from backfill.definitions.graph import (
+    Constant,
+    Edge,
+    FanIn,
+    OutputRef,
+    Source,
+    StepNode,
+    in_order,
+)
+from backfill.definitions.place import Place, calling_place, place_of
+from backfill.definitions.policies import RetryPolicy
+from backfill.definitions.ports import Nothing
+from backfill.definitions.resources import ResourceDefinition, check_resources
+from backfill.definitions.run_config import RunConfigSchema, ValidConfig
+from backfill.definitions.steps import (
+    NamedStep,
+    StepDefinition,
+    check_name,
+    check_seconds,
+    check_tags,
+)
+from backfill.definitions.text import shown
+from backfill.definitions.versions import pipeline_version
+from backfill.errors import DefinitionError, NotFound, did_you_mean
+
+
+@dataclass(frozen=True, eq=False)
+class PipelineDefinition:
+    """A pipeline as data.
+
+    Attributes:
+        steps: In an order in which each comes after what it waits for.
+        resource_defs: Dependencies first.
+        retry_policy: When a run of it fails: the whole run is due again later, and goes on after
+            the steps that succeeded.
+        max_parallel_steps: Steps of one run that may execute at once, each in a thread; 1 runs
+            them one after another in the worker's main thread.
+        timeout_seconds: A run of it is stopped and fails after this long, per attempt.
+        pool: A named limit that its runs count against.
+        version: As given, or a hash of the steps' source and the wiring.
+        place: Where it is defined.
+    """
+
+    name: str
+    steps: tuple[StepNode, ...]
+    place: Place
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    resource_defs: Mapping[str, ResourceDefinition] = field(default_factory=dict)
+    retry_policy: RetryPolicy | None = None
+    max_parallel_steps: int = 1
+    timeout_seconds: float | None = None
+    pool: str | None = None
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        where = f'Pipeline "{self.name}" ({self.place})'
+        if not self.steps:
+            raise DefinitionError(f"{where} has no steps: call at least one in its function.")
+        if type(self.max_parallel_steps) is not int or self.max_parallel_steps < 1:
+            raise DefinitionError(
+                f"{where}: max_parallel_steps must be an int of 1 or more, "
+                f"not {shown(self.max_parallel_steps)}."
+            )
+        if self.retry_policy is not None and not isinstance(self.retry_policy, RetryPolicy):
+            raise DefinitionError(
+                f"{where}: retry_policy must be a RetryPolicy, not {shown(self.retry_policy)}."
+            )
+        check_name("pipeline", self.name, self.place)
+        check_tags(f'pipeline "{self.name}"', self.tags, self.place)
+        check_seconds(self.timeout_seconds, where)
+        _check_required_resources(self.steps, self.resource_defs, where)
+        if not self.version:
+            object.__setattr__(self, "version", pipeline_version(self.steps, self.resource_defs))
+
+    def __repr__(self) -> str:
+        return f'<pipeline "{self.name}": {", ".join(self.step_names)}>'
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        """The names of the steps, in order."""
+        return tuple(node.name for node in self.steps)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Every arrow of the graph."""
+        return tuple(edge for node in self.steps for edge in node.edges)
+
+    @property
+    def pools(self) -> frozenset[str]:
+        """The pools a run of it takes a slot of."""
+        named = (self.pool, *(node.definition.pool for node in self.steps))
+        return frozenset(pool for pool in named if pool)
+
+    def step(self, name: str) -> StepNode:
+        """Return a step, else raise NotFound."""
+        for node in self.steps:
+            if node.name == name:
+                return node
+        raise NotFound(
+            f'Pipeline "{self.name}" has no step "{name}".{did_you_mean(name, self.step_names)}'
+        )
+
+    @cached_property
+    def config(self) -> RunConfigSchema:
+        """The compiled schema of its run config."""
+        return self.config_for(self.step_names)
+
+    def config_for(self, selected: Collection[str]) -> RunConfigSchema:
+        """Return the schema for runs of some of its steps: only theirs must be there."""
+        return RunConfigSchema(
+            self.name,
+            {node.name: node.definition.config for node in self.steps},
+            {name: resource.config for name, resource in self.resource_defs.items()},
+            selected,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the pipeline as JSON-able data: steps in order, edges, config schema."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "version": self.version,
+            "tags": dict(self.tags),
+            "place": str(self.place),
+            "pools": sorted(self.pools),
+            "max_parallel_steps": self.max_parallel_steps,
+            "timeout_seconds": self.timeout_seconds,
+            "resources": [
+                {"name": name, "description": resource.description}
+                for name, resource in self.resource_defs.items()
+            ],
+            "steps": [_describe_step(node) for node in self.steps],
+            "edges": [
+                {
+                    "from_step": edge.from_step,
+                    "from_output": edge.from_output,
+                    "to_step": edge.to_step,
+                    "to_input": edge.to_input,
+                }
+                for edge in self.edges
+            ],
+            "run_config_schema": self.config.json_schema(),
+        }
+
+
+def validate_run_config(pipeline: PipelineDefinition, run_config: Any) -> ValidConfig:
+    """Check a run config against a pipeline; raises ConfigInvalid with every error."""
+    return pipeline.config.validate(run_config)
+
+
+def run_config_json_schema(pipeline: PipelineDefinition) -> dict[str, Any]:
+    """Return the JSON Schema of a pipeline's run config."""
+    return pipeline.config.json_schema()
+
+
+@overload
+def pipeline(fn: Callable[[], Any], /) -> PipelineDefinition: ...
+
+
+@overload
+def pipeline(
+    fn: None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    retry_policy: RetryPolicy | None = None,
+    max_parallel_steps: int = 1,
+    timeout_seconds: float | None = None,
+    pool: str | None = None,
+    version: str | None = None,
+) -> Callable[[Callable[[], Any]], PipelineDefinition]: ...
+
+
+def pipeline(
+    fn: Callable[[], Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    retry_policy: RetryPolicy | None = None,
+    max_parallel_steps: int = 1,
+    timeout_seconds: float | None = None,
+    pool: str | None = None,
+    version: str | None = None,
+) -> PipelineDefinition | Callable[[Callable[[], Any]], PipelineDefinition]:
+    """Make a pipeline of a function that calls steps: `load(transform(extract()))`.
+
+    The function is called once, now; its calls of steps execute nothing, they note the steps and
+    hand out their outputs. `load(rows, after=[cleanup()])` waits for a step without taking its
+    output; `merge([a(), b()])` gathers outputs into a list; `extract.alias("extract_eu")()` uses a
+    step a second time.
+
+    Args:
+        resource_defs: Resource name -> what `@resource` made, or any value as it is.
+        version: Said by the user; without it, a hash of the steps' source.
+
+    Raises:
+        DefinitionError: The steps do not fit together; names pipeline, step, file and line.
+    """
+
+    def define(function: Callable[[], Any]) -> PipelineDefinition:
+        place = place_of(function)
+        own_name = check_name("pipeline", name or getattr(function, "__name__", ""), place)
+        if inspect.signature(function).parameters:
+            raise DefinitionError(
+                f'Pipeline "{own_name}" ({place}): its function takes no parameters; what differs '
+                "between runs comes from config."
+            )
+        with Composition(own_name, place) as composition:
+            function()
+        return PipelineDefinition(
+            name=own_name,
+            steps=in_order(list(composition.nodes.values()), own_name),
+            place=place,
+            description=description or inspect.getdoc(function) or "",
+            tags=dict(tags or {}),
+            resource_defs=check_resources(resource_defs or {}, own_name, place),
+            retry_policy=retry_policy,
+            max_parallel_steps=max_parallel_steps,
+            timeout_seconds=timeout_seconds,
+            pool=pool,
+            version=version or "",
+        )
+
+    return define if fn is None else define(fn)
+
+
+def pipeline_from_graph(
+    name: str,
+    steps: Sequence[StepDefinition | NamedStep],
+    dependencies: Mapping[str, Mapping[str, str | Sequence[str]]],
+    **options: Any,
+) -> PipelineDefinition:
+    """Make a pipeline of steps and a dict of what each takes from whom.
+
+    Args:
+        dependencies: Step name -> input name -> `"step"` or `"step.output"`, or a list of them
+            gathered into one; the input name `after` waits for steps without taking anything.
+        options: What `@pipeline` takes.
+
+    Raises:
+        DefinitionError: As `@pipeline`, and also for steps that wait for each other in a circle.
+    """
+    place = calling_place()
+    named = [NamedStep(one, one.name) if isinstance(one, StepDefinition) else one for one in steps]
+    names = [one.name for one in named]
+    where = f'Pipeline "{name}" ({place})'
+    for one in names:
+        if names.count(one) > 1:
+            raise DefinitionError(f'{where}: there are two steps named "{one}".')
+    for one in dependencies:
+        if one not in names:
+            raise DefinitionError(f'{where}: there is no step "{one}".{did_you_mean(one, names)}')
+    by_name = {one.name: one.definition for one in named}
+    nodes = [_wired_node(one, dependencies.get(one.name, {}), by_name, place) for one in named]
+    resources = check_resources(options.pop("resource_defs", None) or {}, name, place)
+    options = {key: value for key, value in options.items() if value is not None}
+    ordered = in_order(nodes, name)
+    return PipelineDefinition(
+        name=name, steps=ordered, place=place, resource_defs=resources, **options
+    )
+
+
+def _wired_node(
+    named: NamedStep,
+    wires: Mapping[str, str | Sequence[str]],
+    steps: Mapping[str, StepDefinition],
+    place: Place,
+) -> StepNode:
+    """Build one step of `pipeline_from_graph`."""
+    definition = named.definition
+    where = f'Step "{named.name}" ({place})'
+    inputs: dict[str, Source] = {}
+    after: list[tuple[str, str | None]] = []
+    for name, wire in wires.items():
+        texts = [wire] if isinstance(wire, str) else list(wire)
+        if name == "after":
+            after.extend((text, None) for text in texts)
+            continue
+        if name not in definition.ins:
+            hint = did_you_mean(name, definition.ins)
+            raise DefinitionError(f'{where} has no input "{name}".{hint}')
+        found = tuple(_ref(text, steps, where) for text in texts)
+        if definition.ins[name].type is Nothing:
+            after.extend((ref.step, None) for ref in found)
+        else:
+            inputs[name] = found[0] if isinstance(wire, str) else FanIn(found)
+    tags = {**definition.tags, **named.tags}
+    _check_connected(definition, inputs, where)
+    return StepNode(named.name, definition, inputs, tuple(after), tags, place)
+
+
+def _ref(text: str, steps: Mapping[str, StepDefinition], where: str) -> OutputRef:
+    step, _, output = text.partition(".")
+    definition = steps.get(step)
+    if definition is None:
+        raise DefinitionError(
+            f'{where} depends on "{step}", which is no step here.{did_you_mean(step, steps)}'
+        )
+    output = output or next(iter(definition.outs))
+    if output not in definition.outs:
+        hint = did_you_mean(output, definition.outs)
+        raise DefinitionError(f'{where}: step "{step}" has no output "{output}".{hint}')
+    return OutputRef(step, output)
+
+
+def _check_connected(definition: StepDefinition, inputs: Mapping[str, Source], where: str) -> None:
+    missing = [name for name in definition.required_inputs if name not in inputs]
+    if missing:
+        raise DefinitionError(f"{where} is not given: {', '.join(missing)}.")
+
+
+def _check_required_resources(
+    steps: Sequence[StepNode], resources: Mapping[str, ResourceDefinition], where: str
+) -> None:
+    for node in steps:
+        for key in sorted(node.definition.required_resource_keys):
+            if key not in resources:
+                raise DefinitionError(
+                    f'{where}: step "{node.name}" ({node.definition.place}) needs the resource '
+                    f'"{key}", which is not in resource_defs.{did_you_mean(key, resources)}'
+                )
+
+
+def _describe_step(node: StepNode) -> dict[str, Any]:
+    definition = node.definition
+    return {
+        "name": node.name,
+        "description": definition.description,
+        "tags": dict(node.tags),
+        "place": str(definition.place),
+        "pool": definition.pool,
+        "timeout_seconds": definition.timeout_seconds,
+        "max_retries": definition.retry_policy.max_retries if definition.retry_policy else 0,
+        "upstream": list(node.upstream),
+        "inputs": [
+            {"name": name, "constant": isinstance(node.inputs.get(name), Constant)}
+            for name in definition.ins
+        ],
+        "outputs": list(definition.outs),
+        "resources": sorted(definition.required_resource_keys),
+    }
