@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MAX_SOCKET_PATH = 103
 
 
 class Settings(BaseSettings):
@@ -52,7 +57,9 @@ class Settings(BaseSettings):
     )
     default_queue: str = Field(default="backfill", description="Celery queue of untagged runs.")
     lease_seconds: float = Field(
-        default=60.0, gt=0, description="A worker that says nothing for this long has lost its runs."
+        default=60.0,
+        gt=0,
+        description="A worker that says nothing for this long has lost its runs.",
     )
     beat_seconds: float = Field(
         default=15.0, gt=0, description="How often a worker renews its leases."
@@ -60,7 +67,7 @@ class Settings(BaseSettings):
     republish_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="A queued run nobody claimed is published again after this, doubling to 10 min.",
+        description="A queued run nobody claimed is published again after this, up to 10 min.",
     )
     max_crashes: int = Field(
         default=3, ge=1, description="Lost workers a run survives before it fails."
@@ -71,7 +78,7 @@ class Settings(BaseSettings):
     pack_seconds: float = Field(
         default=0.5,
         ge=0,
-        description="At most this much work of tiny runs goes into one message; 0 turns packing off.",
+        description="At most this much work of tiny runs goes into one message; 0: one run each.",
     )
     pack_limit: int = Field(default=128, ge=1, description="At most this many runs per message.")
     expand_chunk: int = Field(
@@ -96,6 +103,14 @@ class Settings(BaseSettings):
         ge=0,
         description="A stopping worker lets its steps finish this long, then hands its runs back.",
     )
+    ready_file: str = Field(
+        default="",
+        description="A file that a coordinator or worker makes once it is ready; for supervisors.",
+    )
+
+    def definition_sources(self) -> list[str]:
+        """Return the modules and files that hold the definitions."""
+        return [part.strip() for part in self.definitions.split(",") if part.strip()]
 
     def effective_database_url(self) -> str:
         """Return the database URL, the embedded SQLite file when none is set."""
@@ -103,7 +118,19 @@ class Settings(BaseSettings):
 
     def effective_broker_url(self) -> str:
         """Return the broker URL, the embedded Valkey's socket when none is set."""
-        return self.broker_url or f"redis+socket://{self.home.resolve() / 'broker.sock'}"
+        return self.broker_url or f"redis+socket://{self.broker_socket()}"
+
+    def broker_socket(self) -> Path:
+        """Return the embedded broker's unix socket.
+
+        It lies in the home folder, or, when that path is too long for a socket (104 bytes on
+        macOS, 108 on Linux), in a folder of this user under the system's temporary folder.
+        """
+        home = self.home.resolve()
+        if len(os.fsencode(home / "broker.sock")) <= MAX_SOCKET_PATH:
+            return home / "broker.sock"
+        name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"backfill-{os.getuid()}-{name}" / "broker.sock"
 
     def effective_storage_url(self) -> str:
         """Return where outputs are kept, a folder in the home folder when none is set."""

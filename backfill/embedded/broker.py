@@ -7,6 +7,7 @@ database is the truth and the broker a doorbell.
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
 import socket
@@ -71,7 +72,8 @@ class EmbeddedBroker:
         if quick_deaths:
             shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.socket_path.parent.mkdir(parents=True, exist_ok=True)
+        if self.socket_path.parent not in (self.folder, self.folder.parent):
+            _make_private(self.socket_path.parent)
         self.socket_path.unlink(missing_ok=True)
 
     def answers(self) -> bool:
@@ -121,6 +123,16 @@ class EmbeddedBroker:
             self._server.stop()
             self._server = None
             self.socket_path.unlink(missing_ok=True)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder under the temporary one; others must not have made it before us."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.geteuid():
+        raise Unavailable(
+            f"{folder}, the place of the embedded broker's socket, belongs to another user. "
+            "Set BACKFILL_HOME to a folder with a shorter path, or BACKFILL_BROKER_URL."
+        )
 
 
 @cache

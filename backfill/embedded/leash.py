@@ -45,10 +45,17 @@ class Leashed:
     Attributes:
         popen: The process; its pid is also the id of its process group.
         lifeline: Our end of the pipe where the kernel holds no leash, else None.
+        exit_fd: Readable once the program has ended, where the kernel offers that.
     """
 
     popen: subprocess.Popen[bytes]
     lifeline: int | None = field(default=None, repr=False)
+    exit_fd: int | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self.exit_fd = os.pidfd_open(self.popen.pid)
 
     @property
     def pid(self) -> int:
@@ -96,9 +103,10 @@ class Leashed:
         return os.waitid(os.P_PID, self.pid, flags) is not None
 
     def _let_go(self) -> None:
-        if self.lifeline is not None:
-            os.close(self.lifeline)
-            self.lifeline = None
+        for held in (self.lifeline, self.exit_fd):
+            if held is not None:
+                os.close(held)
+        self.lifeline = self.exit_fd = None
 
 
 def start(
