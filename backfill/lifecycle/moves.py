@@ -7,7 +7,6 @@ Each also writes one feed row saying what moved, from which counts, live events 
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.states import BackfillMove, RunMove, RunState
-from backfill.storage.database import Database
+from backfill.storage.database import Database, to_json
 from backfill.storage.models import runs as runs_table
 
 FEED_LIST_LIMIT = 1000  # a bigger move is told as counts only; listeners read again
@@ -87,7 +86,7 @@ class Moved:
             body["backfills"] = self.backfills
         if self.logs:
             body["logs"] = self.logs
-        return json.dumps(body, separators=(",", ":")) if body else None
+        return to_json(body) if body else None
 
 
 def tell(db: Database, conn: Connection, moved: Moved) -> None:
@@ -164,7 +163,7 @@ def create_backfill_runs(
                 at,
                 backfill.max_failures,
                 run.queue or backfill.queue,
-                json.dumps(run.tags) if run.tags else None,
+                to_json(run.tags) if run.tags else None,
                 at,
             )
             for run in new
@@ -205,7 +204,7 @@ def admit(
         ),
         {
             "again": publish_again_us,
-            "a": json.dumps(
+            "a": to_json(
                 [
                     {"id": a.run_id, "message_id": a.message_id, "message_size": a.message_size}
                     for a in admissions
@@ -256,7 +255,7 @@ def publish_soon(db: Database, conn: Connection, message_ids: Sequence[str], in_
             f"FROM {db.records('m', {'message_id': 'text'})} "
             "WHERE runs.message_id = m.message_id AND runs.state = 'queued'"
         ),
-        {"soon": in_us, "m": json.dumps([{"message_id": m} for m in message_ids])},
+        {"soon": in_us, "m": to_json([{"message_id": m} for m in message_ids])},
     )
 
 
@@ -397,7 +396,7 @@ def park_behind(
         ),
         {
             "again": check_again_us,
-            "b": json.dumps([{"id": run, "holder": holder} for run, holder in blocked]),
+            "b": to_json([{"id": run, "holder": holder} for run, holder in blocked]),
         },
     )
 

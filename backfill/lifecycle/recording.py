@@ -7,7 +7,6 @@ and token of its report is left out, with everything its worker says about it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy import Connection, Row
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunEnd, RunOutcome, StepOutcome
 from backfill.lifecycle.moves import Moved, free_holds, tell
 from backfill.states import RUN_FINAL, AttemptEnd, RunMove, RunState, StepState
-from backfill.storage.database import Database
+from backfill.storage.database import Database, to_json
 
 CRASH_PAUSE_US = 1_000_000  # a lost run is due again after this, times its crashes
 
@@ -181,7 +180,13 @@ def _ending(report: Report, row: Row[Any], retry_delay_us: int) -> _Ending:
     if outcome.end is RunEnd.RETRY:
         delay = int((outcome.retry_in_seconds or 0) * 1e6)
         return _Ending(
-            row, RunMove.RETRY_LATER, AttemptEnd.FAILED, delay_us=delay, reason=reason, report=report
+            row,
+            RunMove.RETRY_LATER,
+            AttemptEnd.FAILED,
+            delay_us=delay,
+            failed=int(outcome.counted),
+            reason=reason,
+            report=report,
         )
     if outcome.retryable and row.failures < row.max_failures:
         return _Ending(
@@ -260,7 +265,7 @@ def _write_endings(
             "WHERE runs.id = f.id AND runs.attempt = f.attempt AND runs.state = 'running' "
             "RETURNING runs.id, runs.finished_at"
         ),
-        {"f": json.dumps([_ending_values(e) for e in endings])},
+        {"f": to_json([_ending_values(e) for e in endings])},
     ).all()
     assert len(rows) == len(endings), "a locked run moved under its lock"
     _archive(db, conn, [e for e in endings if e.move.target not in RUN_FINAL])
@@ -286,7 +291,7 @@ def _ending_values(ending: _Ending) -> dict[str, Any]:
         "failed_step": outcome.failed_step if outcome else None,
         "error_type": error.type if error else None,
         "error_message": _cut(error.message) if error else None,
-        "run_config": json.dumps(outcome.run_config)
+        "run_config": to_json(outcome.run_config)
         if outcome is not None and outcome.run_config
         else None,
         "version": ending.report.version if ending.report else None,
@@ -353,8 +358,8 @@ def _write_steps(
             "started_at": s.started_at,
             "finished_at": s.finished_at,
             "reason": _cut(s.reason),
-            "metadata": json.dumps(s.metadata) if s.metadata else None,
-            "outputs": json.dumps(s.outputs) if s.outputs else None,
+            "metadata": to_json(s.metadata) if s.metadata else None,
+            "outputs": to_json(s.outputs) if s.outputs else None,
         }
         for r in reports
         for s in r.steps
@@ -372,7 +377,7 @@ def _write_steps(
             f"ON CONFLICT (run_id, attempt, step) DO UPDATE SET {_STEP_OVERWRITES} "
             "WHERE step_outcomes.state IN ('running', 'retrying')"
         ),
-        {"s": json.dumps(values)},
+        {"s": to_json(values)},
     )
     moved.steps.extend([v["run_id"], v["step"], v["state"]] for v in values)
 
@@ -435,7 +440,7 @@ def _cause(error: ErrorInfo | None) -> str | None:
             {"type": error.type, "message": error.message, "traceback": error.traceback}
         )
         error = error.cause
-    return json.dumps(chain) if chain else None
+    return to_json(chain) if chain else None
 
 
 def _write_logs(
@@ -469,6 +474,6 @@ def _write_logs(
             "SELECT l.run_id, l.attempt, l.step, l.at, l.level, l.message "
             f"FROM {db.records('l', shape)}"
         ),
-        {"l": json.dumps(values)},
+        {"l": to_json(values)},
     )
     moved.logs.extend({r.claim.run_id for r in reports if r.logs})

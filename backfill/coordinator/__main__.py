@@ -1,0 +1,35 @@
+"""`python -m backfill.coordinator`: the coordinator as a process of its own."""
+
+from __future__ import annotations
+
+import signal
+
+from backfill.coordinator.loop import Coordinator
+from backfill.definitions.process import DefinitionsProcess
+from backfill.settings import get_settings
+from backfill.storage.database import Database
+from backfill.telemetry import configure_logging
+
+
+def main() -> None:
+    """Run a coordinator until SIGTERM or SIGINT."""
+    configure_logging()
+    settings = get_settings()
+    db = Database(settings.effective_database_url())
+    db.require_schema()
+    definitions = DefinitionsProcess(
+        settings.definition_sources(),
+        call_seconds=settings.call_seconds,
+        reload=settings.reload,
+    )
+    coordinator = Coordinator(db, definitions, settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: coordinator.stop())
+    try:
+        coordinator.run()
+    finally:
+        definitions.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""The coordinator's ticks: each a callable that does one kind of due work and says whether it did.
+
+Kill the process between any two statements and the next coordinator goes on: expansion has its
+cursor, admission its marks, publishing its next publish time, reaping its leases.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row
+
+from backfill.coordinator.broker import Publisher
+from backfill.definitions.calls import Definitions
+from backfill.errors import BackfillError, DefinitionsUnavailable
+from backfill.lifecycle import backfills, fleet, folding, moves, recording
+from backfill.lifecycle.admission import Admitter, Message
+from backfill.settings import Settings
+from backfill.states import BackfillState
+from backfill.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+FIRST_CHUNK = 1_000
+REAP_LIMIT = 500
+PUBLISH_LIMIT = 2_000
+PUBLISH_AGAIN_AFTER_FAILURE_US = 2_000_000
+HURRY_AFTER_US = 5_000_000
+FEED_KEPT_US = 15 * 60 * 1_000_000
+
+
+@dataclass
+class _Slow:
+    """A tick that needs no waking: due every so many seconds."""
+
+    every: float
+    work: Callable[[], bool]
+    due: float = 0.0
+
+    def run(self) -> bool:
+        now = time.monotonic()
+        if now < self.due:
+            return False
+        self.due = now + self.every
+        return self.work()
+
+
+class Ticks:
+    """All ticks of a leading coordinator."""
+
+    def __init__(
+        self,
+        db: Database,
+        definitions: Definitions,
+        settings: Settings,
+        publisher: Publisher,
+        holder: str,
+    ) -> None:
+        self._db = db
+        self._definitions = definitions
+        self._settings = settings
+        self._publisher = publisher
+        self._holder = holder
+        self._admitter = Admitter(db, settings)
+        self._epoch = 0
+        self.deposed = False
+        self._reap_from = 0.0
+        self._expand_again: dict[int, float] = {}
+        self._pipeline_names: dict[int, str] = {}
+        self._queue_empty = False
+        self._slow = [
+            _Slow(1.0, self.reap),
+            _Slow(1.0, self.publish_again),
+            _Slow(0.25, self.wake),
+            _Slow(2.0, self.look_at_queues),
+            _Slow(30.0, self.prune),
+        ]
+        self.took_lead()
+
+    def took_lead(self) -> None:
+        """Wait one lease time before reaping: beats may be stuck behind the same outage."""
+        self.database_was_lost()
+        self.deposed = False
+
+    def database_was_lost(self) -> None:
+        """Hold reaping off for one lease time, so an outage does not look like dead workers."""
+        self._reap_from = time.monotonic() + self._settings.lease_seconds
+
+    def turn(self, epoch: int) -> bool:
+        """Run every tick once; return whether there is more to do right now."""
+        self._epoch = epoch
+        self.heed_failures()
+        busy = [
+            self.fold(),
+            self.expand(),
+            self.admit(),
+            self.settle(),
+            *(slow.run() for slow in self._slow),
+        ]
+        return any(busy)
+
+    def next_due(self) -> float:
+        """Return in how many seconds a slow tick is due."""
+        return max(0.001, min(slow.due for slow in self._slow) - time.monotonic())
+
+    # -- the hot ones -------------------------------------------------------------------------
+
+    def fold(self) -> bool:
+        """Add the feed up into counts, and wake what waited for freed partitions."""
+        return self._db.transact(lambda conn: folding.fold(self._db, conn)).rows > 0
+
+    def expand(self) -> bool:
+        """Make the next chunk of runs of every backfill that is not fully expanded."""
+        with self._db.read() as conn:
+            ids = backfills.expandable(self._db, conn)
+        return any([self._expand_one(backfill_id) for backfill_id in ids])
+
+    def _expand_one(self, backfill_id: int) -> bool:
+        if time.monotonic() < self._expand_again.get(backfill_id, 0.0):
+            return False
+        started = backfill_id in self._expand_again
+        limit = self._settings.expand_chunk if started else FIRST_CHUNK
+        self._expand_again[backfill_id] = 0.0
+        try:
+            made = backfills.expand_chunk(
+                self._db, self._definitions, backfill_id, limit=limit
+            )
+        except DefinitionsUnavailable as error:
+            log.warning("expand.waiting", backfill=backfill_id, error=error.detail[:300])
+            self._expand_again[backfill_id] = time.monotonic() + 5.0
+            return False
+        except BackfillError as error:
+            log.error("expand.failed", backfill=backfill_id, error=error.detail[:300])
+            reason = f"Its partitions could not be expanded: {error.detail}"
+            backfills.pause(self._db, backfill_id, reason=reason)
+            self._expand_again[backfill_id] = time.monotonic() + 30.0
+            return False
+        if made is None:
+            self._expand_again.pop(backfill_id, None)
+            return False
+        log.info("backfill.expanded", backfill=backfill_id, runs=made)
+        return True
+
+    def admit(self) -> bool:
+        """Move what fits to the broker: mark, commit, then publish."""
+        if self._publisher.congested:
+            return False
+        messages = self._db.transact(self._admit)
+        self._send(messages)
+        return bool(messages)
+
+    def _admit(self, conn: Connection) -> list[Message]:
+        if not fleet.still_leading(self._db, conn, self._holder, self._epoch):
+            self.deposed = True
+            return []
+        return self._admitter.turn(conn)
+
+    def settle(self) -> bool:
+        """Finish backfills whose runs all ended; wind down those being canceled."""
+        with self._db.read() as conn:
+            candidates = backfills.unsettled(self._db, conn)
+        return any([self._settle_one(i, state) for i, state in candidates])
+
+    def _settle_one(self, backfill_id: int, state: BackfillState) -> bool:
+        if state is BackfillState.CANCELING and backfills.cancel_chunk(self._db, backfill_id):
+            return True
+        ended = backfills.settle(self._db, backfill_id)
+        if ended is not None:
+            log.info("backfill.settled", backfill=backfill_id, state=ended.value)
+            self._db.notify()
+        return ended is not None
+
+    # -- the slow ones ------------------------------------------------------------------------
+
+    def reap(self) -> bool:
+        """Take expired leases away."""
+        if time.monotonic() < self._reap_from and not self._settled_outage():
+            return False
+        reaped = self._db.transact(
+            lambda conn: recording.reap(
+                self._db, conn, max_crashes=self._settings.max_crashes, limit=REAP_LIMIT
+            )
+        )
+        for row, state in reaped:
+            log.warning(
+                "run.reaped", run=row.id, attempt=row.attempt, worker=row.worker_id, to=state.value
+            )
+        return len(reaped) == REAP_LIMIT
+
+    def _settled_outage(self) -> bool:
+        """Say whether no outage is being waited for."""
+        return self._reap_from == 0.0
+
+    def wake(self) -> bool:
+        """Make parked runs ready whose time has come."""
+        return self._db.transact(lambda conn: moves.wake_due(self._db, conn, 5_000)) > 0
+
+    def publish_again(self) -> bool:
+        """Send again what nobody claimed: mark, commit, then publish."""
+        hurry = HURRY_AFTER_US if self._queue_empty else None
+        rows = self._db.transact(
+            lambda conn: moves.mark_published_again(
+                self._db,
+                conn,
+                limit=PUBLISH_LIMIT,
+                again_us=int(self._settings.republish_seconds * 1e6),
+                hurry_after_us=hurry,
+            )
+        )
+        if rows:
+            log.info("runs.published_again", runs=len(rows), queue_was_empty=self._queue_empty)
+            self._send(_regrouped(rows, self._settings.default_queue))
+        return len(rows) == PUBLISH_LIMIT
+
+    def heed_failures(self) -> None:
+        """Bring the next publish time of messages forward that could not be sent."""
+        failed = [m for failure in self._publisher.failures() for m in failure.message_ids]
+        if failed:
+            self._db.transact(
+                lambda conn: moves.publish_soon(
+                    self._db, conn, failed, PUBLISH_AGAIN_AFTER_FAILURE_US
+                )
+            )
+
+    def look_at_queues(self) -> bool:
+        """Ask the broker how deep its queues are, only while something should be in them."""
+        with self._db.read() as conn:
+            state = fleet.publish_state(self._db, conn)
+        if not state.n:
+            self._queue_empty = False
+            return False
+        old_enough = state.at - state.oldest > HURRY_AFTER_US
+        if old_enough:
+            depth = self._publisher.depth(self._settings.default_queue)
+            self._queue_empty = depth == 0
+            depths = {self._settings.default_queue: depth}
+            self._db.transact(lambda conn: fleet.note_queues(self._db, conn, depths))
+        return False
+
+    def prune(self) -> bool:
+        """Forget old feed rows."""
+        pruned = self._db.transact(
+            lambda conn: folding.prune_feed(self._db, conn, older_than_us=FEED_KEPT_US)
+        )
+        return pruned >= 5_000
+
+    # -- sending ------------------------------------------------------------------------------
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        if messages:
+            self._publisher.send([(m, self._pipeline(m.pipeline_id)) for m in messages])
+
+    def _pipeline(self, pipeline_id: int) -> str:
+        if pipeline_id not in self._pipeline_names:
+            with self._db.read() as conn:
+                rows = conn.execute(self._db.sql("SELECT id, name FROM pipelines"))
+                self._pipeline_names = {row.id: row.name for row in rows}
+        return self._pipeline_names[pipeline_id]
+
+
+def _regrouped(rows: Sequence[Row[Any]], default_queue: str) -> list[Message]:
+    """Put runs back into the messages they were sent in, under the same task ids."""
+    groups: dict[tuple[str, str, int], list[int]] = {}
+    for row in rows:
+        key = (row.message_id, row.queue or default_queue, row.pipeline_id)
+        groups.setdefault(key, []).append(row.id)
+    return [
+        Message(id=m, queue=q, pipeline_id=p, run_ids=tuple(sorted(ids)), label="sent again")
+        for (m, q, p), ids in groups.items()
+    ]

@@ -1,0 +1,348 @@
+"""Admission: which pending runs go to the broker next. Few at a time, so that everything acts.
+
+The broker is kept shallow: a few messages per worker slot. Everything else stays pending, where
+priorities, fair shares, pause, cancel and changed limits act at once.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from backfill.lifecycle import moves
+from backfill.settings import Settings
+from backfill.storage.database import Database, to_json
+
+HOLD_CHECK_US = 60_000_000
+PROVEN_RUNS = 8  # a pipeline is known to be tiny after this many executed runs
+MAX_RUNS_A_TURN = 4096
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Where runs wait in order: one running backfill, or (id None) launches without one.
+
+    Attributes:
+        pack: Runs per message; what follows counts in messages of that size.
+    """
+
+    id: int | None
+    priority: int
+    queue: str
+    active: int
+    max_active: int | None = None
+    newest_first: bool = False
+    pack: int = 1
+
+    @property
+    def room(self) -> int:
+        """How many more runs its own limit allows."""
+        if self.max_active is None:
+            return MAX_RUNS_A_TURN
+        return max(0, self.max_active - self.active)
+
+    @property
+    def level(self) -> int:
+        """Its active runs, counted in messages."""
+        return math.ceil(self.active / self.pack)
+
+    @property
+    def ceiling(self) -> int:
+        """The level its own limit allows."""
+        return self.level + math.ceil(self.room / self.pack)
+
+
+@dataclass(frozen=True)
+class Message:
+    """Runs that travel together: what to hand to the broker after the commit."""
+
+    id: str
+    queue: str
+    pipeline_id: int
+    run_ids: tuple[int, ...]
+    label: str
+
+
+def share(capacity: int, lanes: Sequence[Lane]) -> dict[int | None, int]:
+    """Split room for `capacity` messages over lanes: higher priority first, equals level out.
+
+    Among equals the lane with the fewest active messages is served first, up to the level of the
+    others, so a huge backfill does not starve a small one.
+    """
+    grants: dict[int | None, int] = {}
+    for priority in sorted({lane.priority for lane in lanes}, reverse=True):
+        given = _level(capacity, [x for x in lanes if x.priority == priority])
+        grants.update(given)
+        capacity -= sum(given.values())
+    return {lane: n for lane, n in grants.items() if n}
+
+
+def _level(capacity: int, lanes: Sequence[Lane]) -> dict[int | None, int]:
+    """Raise the levels of lanes towards one common level (water filling)."""
+    levels = {lane.id: lane.level for lane in lanes}
+    rising = [lane for lane in lanes if lane.room]
+    while capacity > 0 and rising:
+        lowest = min(levels[lane.id] for lane in rising)
+        bottom = [lane for lane in rising if levels[lane.id] == lowest]
+        above = [levels[lane.id] for lane in rising if levels[lane.id] > lowest]
+        steps = [max(1, capacity // len(bottom)), *(lane.ceiling - lowest for lane in bottom)]
+        step = min(steps + [min(above) - lowest] if above else steps)
+        for lane in bottom[:capacity]:
+            levels[lane.id] += step
+            capacity -= step
+        rising = [lane for lane in rising if levels[lane.id] < lane.ceiling]
+    return {lane.id: levels[lane.id] - lane.level for lane in lanes}
+
+
+def pack_size(mean_run_us: int | None, runs_seen: int, settings: Settings) -> int:
+    """Return how many runs of a pipeline may share a message: about `pack_seconds` of work."""
+    if not settings.pack_seconds or mean_run_us is None or runs_seen < PROVEN_RUNS:
+        return 1
+    return max(1, min(settings.pack_limit, int(settings.pack_seconds * 1e6 / max(mean_run_us, 1))))
+
+
+class Admitter:
+    """Admits runs turn by turn; holds no state between turns."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self._db = db
+        self._settings = settings
+
+    def turn(self, conn: Connection) -> list[Message]:
+        """Admit what fits now; the caller commits, then publishes the messages.
+
+        The caller holds the leader row's lock, so sums of limits are taken by one at a time.
+        """
+        by_queue: dict[str, list[Lane]] = defaultdict(list)
+        for lane in self._lanes(conn):
+            by_queue[lane.queue].append(lane)
+        slots = living_slots(self._db, conn, self._settings)
+        queued = self._queued(conn)
+        messages: list[Message] = []
+        for queue, lanes in by_queue.items():
+            messages += self._fill(conn, lanes, slots.get(queue, 1), queued[queue])
+        return messages
+
+    def _fill(
+        self, conn: Connection, lanes: Sequence[Lane], slots: int, queued: int
+    ) -> list[Message]:
+        """Fill the room of one queue once it is half empty; what a lane leaves others get."""
+        window = slots * self._settings.queued_per_slot
+        left = window - queued if queued <= window // 2 else 0
+        made: list[Message] = []
+        while left > 0 and (grants := share(left, lanes)):
+            hungry: list[Lane] = []
+            for lane in lanes:
+                if lane.id not in grants:
+                    hungry.append(lane)
+                    continue
+                wanted = min(grants[lane.id] * lane.pack, lane.room)
+                taken, seen = self._admit_lane(conn, lane, wanted, slots)
+                made += taken
+                left -= len(taken)
+                if seen == wanted:
+                    admitted = sum(len(m.run_ids) for m in taken)
+                    hungry.append(replace(lane, active=lane.active + admitted))
+            lanes = hungry
+        return made
+
+    def _admit_lane(
+        self, conn: Connection, lane: Lane, wanted: int, slots: int
+    ) -> tuple[list[Message], int]:
+        """Admit up to `wanted` runs of a lane; return their messages and how many were seen."""
+        candidates = self._candidates(conn, lane, wanted)
+        if not candidates:
+            return [], 0
+        held = self._take_holds(conn, candidates)
+        messages = self._pack([row for row in candidates if row.id in held], lane, slots)
+        admissions = [
+            moves.Admission(run, message.id, len(message.run_ids))
+            for message in messages
+            for run in message.run_ids
+        ]
+        again_us = int(self._settings.republish_seconds * 1e6)
+        moved = moves.admit(self._db, conn, admissions, publish_again_us=again_us)
+        assert len(moved) == len(admissions), "a locked run moved under its lock"
+        return messages, len(candidates)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _lanes(self, conn: Connection) -> list[Lane]:
+        """Read the open lanes, locking their backfills against cancel, pause and edit."""
+        rows = conn.execute(
+            self._db.sql(
+                "SELECT b.id, b.priority, b.queue, b.max_active_runs, b.ordering, b.pipeline_id "
+                f"FROM backfills b WHERE b.state = 'running' ORDER BY b.id{self._db.for_update}"
+            )
+        ).all()
+        active = self._active(conn)
+        packs = self._packs(conn)
+        default = self._settings.default_queue
+        lanes = [
+            Lane(
+                id=row.id,
+                priority=row.priority,
+                queue=row.queue or default,
+                active=active[row.id],
+                max_active=row.max_active_runs,
+                newest_first=row.ordering == "newest",
+                pack=packs.get(row.pipeline_id, 1),
+            )
+            for row in rows
+        ]
+        return [Lane(id=None, priority=0, queue=default, active=active[None]), *lanes]
+
+    def _active(self, conn: Connection) -> Counter[int | None]:
+        rows = conn.execute(
+            self._db.sql(
+                "SELECT backfill_id, count(*) AS n FROM runs "
+                "WHERE state IN ('queued', 'running') GROUP BY backfill_id"
+            )
+        ).all()
+        return Counter({row.backfill_id: row.n for row in rows})
+
+    def _packs(self, conn: Connection) -> Mapping[int, int]:
+        rows = conn.execute(self._db.sql("SELECT id, runs, mean_run_us FROM pipelines")).all()
+        return {row.id: pack_size(row.mean_run_us, row.runs, self._settings) for row in rows}
+
+    def _queued(self, conn: Connection) -> Counter[str]:
+        """Return how many messages each queue holds."""
+        rows = conn.execute(
+            self._db.sql(
+                "SELECT coalesce(queue, :default) AS queue, count(DISTINCT message_id) AS n "
+                "FROM runs WHERE state = 'queued' GROUP BY 1"
+            ),
+            {"default": self._settings.default_queue},
+        ).all()
+        return Counter({row.queue: row.n for row in rows})
+
+    def _candidates(self, conn: Connection, lane: Lane, limit: int) -> Sequence[Row[Any]]:
+        direction = "DESC" if lane.newest_first else "ASC"
+        return conn.execute(
+            self._db.sql(
+                "SELECT id, set_id, partition, pipeline_id, queue, alone FROM runs "
+                "WHERE state = 'pending' AND ready AND backfill_id "
+                + ("IS NULL " if lane.id is None else "= :lane ")
+                + f"ORDER BY sort {direction}, id {direction} LIMIT :limit{self._db.skip_locked}"
+            ),
+            {"limit": limit} | ({} if lane.id is None else {"lane": lane.id}),
+        ).all()
+
+    # -- holds --------------------------------------------------------------------------------
+
+    def _take_holds(self, conn: Connection, rows: Sequence[Row[Any]]) -> set[int]:
+        """Take the partition hold of every run; park those behind another holder."""
+        free = {row.id for row in rows if row.partition is None}
+        needing = [row for row in rows if row.partition is not None]
+        if not needing:
+            return free
+        shape = {"set_id": "bigint", "partition": "text", "run_id": "bigint"}
+        wanted = to_json(
+            [{"set_id": r.set_id, "partition": r.partition, "run_id": r.id} for r in needing]
+        )
+        taken = conn.execute(
+            self._db.sql(
+                "INSERT INTO partition_holds (set_id, partition, run_id) "
+                f"SELECT h.set_id, h.partition, h.run_id FROM {self._db.records('h', shape)} "
+                "WHERE true ON CONFLICT DO NOTHING RETURNING run_id"
+            ),
+            {"h": wanted},
+        ).all()
+        held = free | {row.run_id for row in taken}
+        if len(held) == len(rows):
+            return held
+        return held | self._sort_out(conn, needing, held)
+
+    def _sort_out(
+        self, conn: Connection, needing: Sequence[Row[Any]], held: set[int]
+    ) -> set[int]:
+        """Find who holds the rest: itself from an earlier attempt, or a run to wait behind."""
+        shape = {"set_id": "bigint", "partition": "text", "run_id": "bigint"}
+        rest = [r for r in needing if r.id not in held]
+        rows = conn.execute(
+            self._db.sql(
+                "SELECT w.run_id, h.run_id AS holder "
+                f"FROM {self._db.records('w', shape)} JOIN partition_holds h "
+                "ON h.set_id = w.set_id AND h.partition = w.partition"
+            ),
+            {
+                "w": to_json(
+                    [{"set_id": r.set_id, "partition": r.partition, "run_id": r.id} for r in rest]
+                )
+            },
+        ).all()
+        own = {row.run_id for row in rows if row.holder == row.run_id}
+        blocked = [(row.run_id, row.holder) for row in rows if row.holder != row.run_id]
+        if blocked:
+            moves.park_behind(self._db, conn, blocked, check_again_us=HOLD_CHECK_US)
+        return own
+
+    # -- packing ------------------------------------------------------------------------------
+
+    def _pack(self, rows: Sequence[Row[Any]], lane: Lane, slots: int) -> list[Message]:
+        """Group runs into messages: alike ones together, marked ones alone, every slot used."""
+        groups: dict[tuple[str, int, bool], list[Row[Any]]] = defaultdict(list)
+        for row in rows:
+            groups[(row.queue or lane.queue, row.pipeline_id, row.alone)].append(row)
+        messages: list[Message] = []
+        for (queue, pipeline_id, alone), group in groups.items():
+            size = 1 if alone else min(lane.pack, math.ceil(len(group) / slots))
+            messages += [
+                Message(
+                    id=new_message_id(),
+                    queue=queue,
+                    pipeline_id=pipeline_id,
+                    run_ids=tuple(row.id for row in part),
+                    label=_label(part),
+                )
+                for part in _chunks(group, size)
+            ]
+        return messages
+
+
+def new_message_id() -> str:
+    """Return a fresh Celery task id."""
+    return secrets.token_hex(8)
+
+
+def living_slots(db: Database, conn: Connection, settings: Settings) -> dict[str, int]:
+    """Return the slots of workers that beat lately, per queue they listen on."""
+    rows = conn.execute(
+        db.sql(
+            "SELECT slots, queues FROM workers WHERE stopped_at IS NULL "
+            "AND beat_at > {now} - :silence"
+        ),
+        {"silence": int(settings.lease_seconds * 1e6)},
+    ).all()
+    slots: Counter[str] = Counter()
+    for row in rows:
+        for queue in _as_list(row.queues):
+            slots[queue] += row.slots
+    return dict(slots)
+
+
+def _as_list(value: object) -> Iterable[str]:
+    import json
+
+    return json.loads(value) if isinstance(value, str) else value  # type: ignore[return-value]
+
+
+def _chunks(
+    rows: Sequence[Row[Any]], size: int
+) -> Iterable[Sequence[Row[Any]]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _label(rows: Sequence[Row[Any]]) -> str:
+    """Name the partitions of a message for people who look at Flower."""
+    keys = [row.partition for row in rows if row.partition is not None]
+    if len(keys) <= 3:
+        return ", ".join(keys)
+    return f"{keys[0]} … {keys[-1]} ({len(keys)} partitions)"

@@ -1,0 +1,108 @@
+"""Folding: the feed added up into counts, durations and wake-ups, each row exactly once.
+
+The cursor moves in the transaction that adds the rows up, so a crash neither loses nor counts
+twice. Only rows that no concurrent transaction can still come before are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from backfill.lifecycle import moves
+from backfill.states import RUN_FINAL, RunState
+from backfill.storage.database import Database
+
+CURSOR = "counts"
+STATES = tuple(state.value for state in RunState)
+_FINAL = {state.value for state in RUN_FINAL} | {RunState.PENDING.value}
+MEAN_WEIGHT = 64  # a batch of n runs weighs n / (n + 64) in the moving mean
+
+
+@dataclass(frozen=True)
+class Folded:
+    """How many feed rows were added up, and whether runs may have room now."""
+
+    rows: int
+    woken: int
+
+
+def fold(db: Database, conn: Connection, *, limit: int = 2000) -> Folded:
+    """Add the next feed rows up."""
+    cursor = conn.execute(
+        db.sql(f"SELECT xid, id FROM cursors WHERE name = :name{db.for_update}"), {"name": CURSOR}
+    ).first()
+    if cursor is None:
+        conn.execute(
+            db.sql(
+                "INSERT INTO cursors (name, xid, id) VALUES (:name, 0, 0) ON CONFLICT DO NOTHING"
+            ),
+            {"name": CURSOR},
+        )
+    xid, last = (cursor.xid, cursor.id) if cursor else (0, 0)
+    rows = conn.execute(
+        db.sql(
+            "SELECT xid, id, body FROM feed WHERE (xid, id) > (:xid, :id) "
+            f"AND {db.feed_settled} ORDER BY xid, id LIMIT :limit"
+        ),
+        {"xid": xid, "id": last, "limit": limit},
+    ).all()
+    if not rows:
+        return Folded(0, 0)
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    work: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    ended: list[int] = []
+    for row in rows:
+        body = json.loads(row.body)
+        for backfill_id, moved in body.get("counts", {}).items():
+            counts[int(backfill_id)].update(moved)
+        for pipeline_id, (n, us) in body.get("work", {}).items():
+            entry = work[int(pipeline_id)]
+            entry[0] += n
+            entry[1] += us
+        ended += [run[0] for run in body.get("runs", ()) if run[1] in _FINAL]
+    _add_counts(db, conn, counts)
+    _add_work(db, conn, work)
+    woken = moves.wake_waiting(db, conn, ended) if ended else 0
+    conn.execute(
+        db.sql("UPDATE cursors SET xid = :xid, id = :id WHERE name = :name"),
+        {"xid": rows[-1].xid, "id": rows[-1].id, "name": CURSOR},
+    )
+    return Folded(len(rows), woken)
+
+
+def _add_counts(db: Database, conn: Connection, counts: dict[int, Counter[str]]) -> None:
+    sets = ", ".join(f"{state} = {state} + :{state}" for state in STATES)
+    for backfill_id, delta in sorted(counts.items()):
+        conn.execute(
+            db.sql(f"UPDATE backfills SET {sets} WHERE id = :id"),
+            {state: delta.get(state, 0) for state in STATES} | {"id": backfill_id},
+        )
+
+
+def _add_work(db: Database, conn: Connection, work: dict[int, list[int]]) -> None:
+    for pipeline_id, (n, us) in sorted(work.items()):
+        conn.execute(
+            db.sql(
+                "UPDATE pipelines SET runs = runs + :n, mean_run_us = CAST(CASE "
+                "WHEN mean_run_us IS NULL THEN :mean ELSE "
+                "(mean_run_us * :weight + :us) / (:weight + :n) END AS bigint) WHERE id = :id"
+            ),
+            {"n": n, "us": us, "mean": us // max(n, 1), "weight": MEAN_WEIGHT, "id": pipeline_id},
+        )
+
+
+def prune_feed(db: Database, conn: Connection, *, older_than_us: int, limit: int = 5000) -> int:
+    """Forget folded feed rows older than this; listeners further behind read everything anew."""
+    result = conn.execute(
+        db.sql(
+            "DELETE FROM feed WHERE id IN (SELECT f.id FROM feed f, cursors c "
+            "WHERE c.name = :name AND (f.xid, f.id) <= (c.xid, c.id) "
+            "AND f.at < {now} - :age ORDER BY f.id LIMIT :limit)"
+        ),
+        {"name": CURSOR, "age": older_than_us, "limit": limit},
+    )
+    return int(result.rowcount)

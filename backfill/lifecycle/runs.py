@@ -1,0 +1,121 @@
+"""Runs outside a backfill: launch one by hand, cancel one, cancel what a message carried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from backfill.errors import Conflict, NotFound
+from backfill.lifecycle import moves
+from backfill.lifecycle.names import pipeline_id, set_id
+from backfill.lifecycle.telling import note_event
+from backfill.states import RunState
+from backfill.storage.database import Database
+from backfill.storage.models import runs
+
+
+@dataclass(frozen=True)
+class LaunchRequest:
+    """One run to launch: of a pipeline, for a partition of a set or for none."""
+
+    pipeline: str
+    partition_set: str | None = None
+    partition: str | None = None
+    run_config: Mapping[str, Any] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[str] | None = None
+    priority: int = 0
+    max_failures: int = 0
+    queue: str | None = None
+    created_by: str | None = None
+
+
+def launch(db: Database, request: LaunchRequest) -> int:
+    """Make one pending run; the caller has checked its names and its config. Return its id."""
+
+    def work(conn: Connection) -> int:
+        now = db.clock(conn)
+        row = conn.execute(
+            insert(runs)
+            .values(
+                set_id=set_id(db, conn, request.partition_set) if request.partition_set else None,
+                partition=request.partition,
+                pipeline_id=pipeline_id(db, conn, request.pipeline),
+                state=RunState.PENDING.value,
+                ready=True,
+                sort=-request.priority,
+                available_at=now,
+                max_failures=request.max_failures,
+                queue=request.queue,
+                tags=dict(request.tags) or None,
+                run_config=request.run_config,
+                steps=list(request.steps) if request.steps else None,
+                created_at=now,
+            )
+            .returning(runs.c.id, runs.c.attempt, runs.c.backfill_id, runs.c.set_id, runs.c.partition)
+        ).one()
+        moved = moves.Moved()
+        moved.run(row, None, RunState.PENDING)
+        moves.tell(db, conn, moved)
+        note_event(
+            db, conn, kind="run.launched", message=f"run of {request.pipeline} launched",
+            run_id=row.id, actor=request.created_by,
+        )
+        return int(row.id)
+
+    launched = db.transact(work)
+    db.notify()
+    return launched
+
+
+def cancel_run(
+    db: Database, run_id: int, *, reason: str | None = None, actor: str | None = None
+) -> RunState:
+    """Cancel one run: at once when no worker has it, else its worker is told.
+
+    Returns:
+        The state it is in now: canceled, or running until its worker stops it.
+    """
+    why = reason or (f"canceled by {actor}" if actor else "canceled")
+    state = db.transact(lambda conn: _cancel_where(db, conn, "id", run_id, why, actor))
+    db.notify()
+    return state
+
+
+def _cancel_where(
+    db: Database, conn: Connection, column: str, run_id: int, why: str, actor: str | None
+) -> RunState:
+    row = conn.execute(
+        db.sql(f"SELECT state FROM runs WHERE id = :id{db.for_update}"), {"id": run_id}
+    ).first()
+    if row is None:
+        raise NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+    state = RunState(row.state)
+    where, params = "id = :run", {"run": run_id}
+    if state is RunState.PENDING:
+        moves.cancel_pending(db, conn, where=where, params=params, reason=why, limit=1)
+    elif state is RunState.QUEUED:
+        moves.cancel_queued(db, conn, where=where, params=params, reason=why)
+    elif state is RunState.RUNNING:
+        moves.request_cancel(db, conn, where=where, params=params, reason=why)
+    else:
+        raise Conflict(f"Run {run_id} cannot be canceled: it is {state}.", state=state.value)
+    note_event(db, conn, kind="run.canceled", message=why, run_id=run_id, actor=actor)
+    return RunState.RUNNING if state is RunState.RUNNING else RunState.CANCELED
+
+
+def cancel_message(db: Database, message_id: str, *, reason: str) -> int:
+    """Cancel the unfinished runs of one message: its task was revoked. Return how many."""
+
+    def work(conn: Connection) -> int:
+        where, params = "message_id = :message", {"message": message_id}
+        queued = moves.cancel_queued(db, conn, where=where, params=params, reason=reason)
+        running = moves.request_cancel(db, conn, where=where, params=params, reason=reason)
+        return len(queued) + len(running)
+
+    count = db.transact(work)
+    db.notify()
+    return count

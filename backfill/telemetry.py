@@ -1,0 +1,30 @@
+"""Logs of our own processes: an event name, then facts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+
+
+def configure_logging(level: str | None = None) -> None:
+    """Write logs to stderr as `time level event key=value`; JSON with BACKFILL_LOG_JSON=1."""
+    name = (level or os.environ.get("BACKFILL_LOG_LEVEL", "info")).upper()
+    as_json = os.environ.get("BACKFILL_LOG_JSON", "") not in {"", "0"}
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(name)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
