@@ -98,6 +98,16 @@ class Settings(BaseSettings):
         gt=0,
         description="Time limit of one call of a partition, config or selector function.",
     )
+    cancel_grace_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="A canceled step that goes on this long is ended with its worker process.",
+    )
+    retry_delay_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="A failed run with budget left is due again after this, doubling every time.",
+    )
     shutdown_seconds: float = Field(
         default=25.0,
         ge=0,

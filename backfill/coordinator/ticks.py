@@ -178,7 +178,7 @@ class Ticks:
 
     def reap(self) -> bool:
         """Take expired leases away."""
-        if time.monotonic() < self._reap_from and not self._settled_outage():
+        if time.monotonic() < self._reap_from:
             return False
         reaped = self._db.transact(
             lambda conn: recording.reap(
@@ -190,10 +190,6 @@ class Ticks:
                 "run.reaped", run=row.id, attempt=row.attempt, worker=row.worker_id, to=state.value
             )
         return len(reaped) == REAP_LIMIT
-
-    def _settled_outage(self) -> bool:
-        """Say whether no outage is being waited for."""
-        return self._reap_from == 0.0
 
     def wake(self) -> bool:
         """Make parked runs ready whose time has come."""

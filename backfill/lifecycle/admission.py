@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.lifecycle import moves
 from backfill.settings import Settings
-from backfill.storage.database import Database, to_json
+from backfill.storage.database import Database, decoded, to_json
 
 HOLD_CHECK_US = 60_000_000
 PROVEN_RUNS = 8  # a pipeline is known to be tiny after this many executed runs
@@ -322,15 +322,9 @@ def living_slots(db: Database, conn: Connection, settings: Settings) -> dict[str
     ).all()
     slots: Counter[str] = Counter()
     for row in rows:
-        for queue in _as_list(row.queues):
+        for queue in decoded(row.queues):
             slots[queue] += row.slots
     return dict(slots)
-
-
-def _as_list(value: object) -> Iterable[str]:
-    import json
-
-    return json.loads(value) if isinstance(value, str) else value  # type: ignore[return-value]
 
 
 def _chunks(

@@ -341,18 +341,6 @@ def renew(
     ).all()
 
 
-def expire(db: Database, conn: Connection, tokens: Sequence[int]) -> int:
-    """End the leases of `tokens` now: the process that held them is known to be dead."""
-    result = conn.execute(
-        db.sql(
-            "UPDATE runs SET lease_expires_at = {now} - 1 "
-            f"WHERE state = 'running' AND {db.one_of('token', 'tokens')}"
-        ),
-        {"tokens": db.ints(tokens)},
-    )
-    return int(result.rowcount)
-
-
 # -- waking -------------------------------------------------------------------------------------
 
 

@@ -102,11 +102,50 @@ def reap(
         ),
         {"limit": limit},
     ).all()
+    return _lose(db, conn, rows, max_crashes)
+
+
+def lose(
+    db: Database, conn: Connection, tokens: Sequence[int], *, max_crashes: int
+) -> list[tuple[Row[Any], RunState]]:
+    """Do at once what `reap` would after the lease: the process with these tokens is dead."""
+    rows = conn.execute(
+        db.sql(
+            f"SELECT {_HELD} FROM runs WHERE state = 'running' AND "
+            f"{db.one_of('token', 'tokens')} ORDER BY id{db.for_update}"
+        ),
+        {"tokens": db.ints(tokens)},
+    ).all()
+    return _lose(db, conn, rows, max_crashes)
+
+
+def release(
+    db: Database, conn: Connection, tokens: Sequence[int], *, reason: str
+) -> list[int]:
+    """Hand back, uncharged, what these tokens hold: their worker ended them on its own account."""
+    rows = conn.execute(
+        db.sql(
+            f"SELECT {_HELD} FROM runs WHERE state = 'running' AND "
+            f"{db.one_of('token', 'tokens')} ORDER BY id{db.for_update}"
+        ),
+        {"tokens": db.ints(tokens)},
+    ).all()
+    endings = [_released(row, reason) for row in rows]
+    _finish_for_worker(db, conn, endings)
+    return [row.id for row in rows]
+
+
+def _released(row: Row[Any], reason: str) -> _Ending:
+    if row.cancel_requested_at is not None:
+        return _Ending(row, RunMove.STOP, AttemptEnd.CANCELED, reason=row.reason or "canceled")
+    return _Ending(row, RunMove.RELEASE, AttemptEnd.RELEASED, reason=reason)
+
+
+def _lose(
+    db: Database, conn: Connection, rows: Sequence[Row[Any]], max_crashes: int
+) -> list[tuple[Row[Any], RunState]]:
     endings = [_lost(row, max_crashes) for row in rows]
-    moved = Moved()
-    _write_endings(db, conn, endings, moved)
-    _close_steps(db, conn, endings, moved)
-    tell(db, conn, moved)
+    _finish_for_worker(db, conn, endings)
     return [(e.row, e.move.target) for e in endings]
 
 
@@ -118,13 +157,19 @@ def stop(
     endings = [
         _Ending(row=row, move=RunMove.STOP, end=AttemptEnd.CANCELED, reason=reason)
         for c in claims
-        if (row := held.get(c.run_id)) is not None and (row.attempt, row.token) == (c.attempt, c.token)
+        if (row := held.get(c.run_id)) is not None
+        and (row.attempt, row.token) == (c.attempt, c.token)
     ]
+    _finish_for_worker(db, conn, endings)
+    return [e.row.id for e in endings]
+
+
+def _finish_for_worker(db: Database, conn: Connection, endings: Sequence[_Ending]) -> None:
+    """Write endings their worker did not report, with the steps it left running."""
     moved = Moved()
     _write_endings(db, conn, endings, moved)
     _close_steps(db, conn, endings, moved)
     tell(db, conn, moved)
-    return [e.row.id for e in endings]
 
 
 # -- deciding -----------------------------------------------------------------------------------

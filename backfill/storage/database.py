@@ -225,6 +225,33 @@ class Database:
             )
 
 
+def to_json(value: Any) -> str:
+    """Encode for a record set: no NaN, no NUL characters, no lone surrogates.
+
+    PostgreSQL refuses the latter two inside JSON, and one such character from a user's log line
+    must not keep a whole batch from being recorded.
+    """
+    encoded = json.dumps(value, separators=(",", ":"))
+    if "\\u0000" in encoded or "\\ud" in encoded:
+        encoded = json.dumps(_storable(value), separators=(",", ":"))
+    return encoded
+
+
+def decoded(value: Any) -> Any:
+    """Return a JSON column's value: PostgreSQL's driver decodes it, SQLite's does not."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_storable(k): _storable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(v) for v in value]
+    return value
+
+
 def is_transient(error: DBAPIError) -> bool:
     """Say whether trying again can help: deadlock, lock timeout, lost or refused connection."""
     if error.connection_invalidated:

@@ -1,0 +1,169 @@
+"""The Celery application: its configuration, the one task, and the signals around it.
+
+Start it with `celery -A workers worker`. Messages carry run ids; everything else is read from the
+database, so a forged, doubled or late message can do no more than claim a run that is queued.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+import structlog
+from celery import Celery, Task, signals
+
+from backfill.coordinator.broker import TASK, celery_config
+from backfill.definitions.registry import Registry
+from backfill.errors import BackfillError
+from backfill.lifecycle import runs as run_verbs
+from backfill.lifecycle.fleet import WorkerHello
+from backfill.settings import get_settings
+from backfill.storage.database import Database
+from backfill.telemetry import configure_logging
+from workers.processes import die_with_parent
+from workers.runner import Runner
+from workers.slots import Board
+from workers.warden import Warden
+
+log = structlog.get_logger(__name__)
+
+app = Celery("backfill")
+app.conf.update(celery_config(get_settings()))
+
+REGISTRATION_SECONDS = 30.0
+
+
+class _Worker:
+    """What this process keeps: the board of the worker, its warden, its runner."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.warden: Warden | None = None
+        self.runner: Runner | None = None
+        self.lock = threading.Lock()
+
+
+_worker = _Worker()
+
+
+@app.task(name=TASK, bind=True, ignore_result=True)
+def run(self: Task, run_ids: list[int]) -> None:
+    """Execute the runs of one message that are still queued."""
+    _runner().handle(_checked(run_ids))
+
+
+def _checked(run_ids: Any) -> list[int]:
+    """Refuse what no coordinator sends; a forged message gets no further."""
+    if (
+        not isinstance(run_ids, list)
+        or len(run_ids) > 10_000
+        or not all(type(i) is int and 0 < i < 2**63 for i in run_ids)
+    ):
+        raise ValueError("A message carries a list of run ids and nothing else.")
+    return run_ids
+
+
+def _runner() -> Runner:
+    """Return this process's runner; threads and solo pools make it on the first message."""
+    with _worker.lock:
+        if _worker.runner is None:
+            _worker.runner = _start_runner(0)
+        return _worker.runner
+
+
+def _start_runner(index: int) -> Runner:
+    settings = get_settings()
+    deadline = time.monotonic() + REGISTRATION_SECONDS
+    while not _worker.board.worker_id:
+        if time.monotonic() > deadline:
+            raise RuntimeError("The worker could not register with the database.")
+        time.sleep(0.01)
+    registry = Registry.load(settings.definition_sources())
+    return Runner(settings, registry, _worker.board.slot(index), _worker.board.worker_id)
+
+
+# -- the parent process -------------------------------------------------------------------------
+
+
+@signals.setup_logging.connect
+def _on_logging(loglevel: Any = None, **_: Any) -> None:
+    configure_logging()
+
+
+@signals.worker_ready.connect
+def _on_ready(sender: Any, **_: Any) -> None:
+    settings = get_settings()
+
+    def hello() -> WorkerHello:
+        return WorkerHello(
+            name=sender.hostname,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=int(sender.pool.num_processes),
+            queues=sorted(app.amqp.queues.consume_from),
+        )
+
+    _worker.warden = Warden(settings, _worker.board, hello)
+    _worker.warden.start()
+
+
+@signals.worker_shutting_down.connect
+def _on_shutting_down(how: str = "Warm", **_: Any) -> None:
+    if _worker.warden is not None:
+        _worker.warden.stopping(at_once=how != "Warm")
+
+
+@signals.worker_shutdown.connect
+def _on_shutdown(**_: Any) -> None:
+    if _worker.runner is not None:
+        _worker.runner.close()
+    if _worker.warden is not None:
+        _worker.warden.close()
+
+
+@signals.task_revoked.connect
+def _on_revoked(request: Any = None, **_: Any) -> None:
+    """Cancel what a revoked message carried, so that nothing is left hanging."""
+    settings = get_settings()
+    db = Database(settings.effective_database_url(), pool_size=1)
+    try:
+        count = run_verbs.cancel_message(db, str(request.id), reason="revoked in Flower or Celery")
+        log.info("message.revoked", message=request.id, runs=count)
+    except BackfillError as error:
+        log.error("message.revoke_failed", message=request.id, error=error.detail[:200])
+    finally:
+        db.dispose()
+
+
+# -- pool children ------------------------------------------------------------------------------
+
+
+@signals.worker_process_init.connect
+def _on_child(**_: Any) -> None:
+    from billiard.process import current_process
+
+    die_with_parent()
+    _worker.warden = None
+    _worker.runner = None
+    _worker.child_index = getattr(current_process(), "index", 0) or 0  # type: ignore[attr-defined]
+    threading.Thread(target=_prepare_child, name="prepare", daemon=True).start()
+
+
+def _prepare_child() -> None:
+    """Load the definitions while the worker still connects, so the first message need not wait."""
+    with _worker.lock:
+        if _worker.runner is not None:
+            return
+        try:
+            _worker.runner = _start_runner(_worker.child_index)  # type: ignore[attr-defined]
+        except Exception as error:
+            log.error("child.not_ready", error=str(error)[:1000])
+
+
+@signals.worker_process_shutdown.connect
+def _on_child_shutdown(**_: Any) -> None:
+    if _worker.runner is not None:
+        _worker.runner.close()

@@ -1,0 +1,246 @@
+"""The reporter: one thread per worker process that commits many runs' outcomes at a time.
+
+A lease ends only with the commit of its outcome. A step still running when the reporter passes by
+is written as running, so the matrix is live without a write per tiny step.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from backfill.errors import BackfillError
+from backfill.execution.outcomes import ErrorInfo, LogLine, RunOutcome, StepOutcome
+from backfill.lifecycle.recording import Claim, Report, record
+from backfill.settings import Settings
+from backfill.states import StepState
+from backfill.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+LIVE_SECONDS = 0.25
+NOTIFY_SECONDS = 0.02
+GIVE_UP_SECONDS = 3600.0
+
+
+class RunRecorder:
+    """What one attempt says while it executes; the reporter takes it from here."""
+
+    def __init__(self, claim: Claim, *, log_limit: int) -> None:
+        self.claim = claim
+        self.fenced = False
+        self.version: str | None = None
+        self._log_left = log_limit
+        self._log_limit = log_limit
+        self._lock = threading.Lock()
+        self._report = Report(claim)
+        self._live: dict[str, StepOutcome] = {}
+        self._live_told: dict[str, StepOutcome] = {}
+
+    # -- what the engine calls ----------------------------------------------------------------
+
+    def step_started(self, step: str, tries: int, at: int) -> None:
+        self._live[step] = StepOutcome(step, StepState.RUNNING, tries=tries, started_at=at)
+
+    def step_retrying(self, step: str, tries: int, at: int, error: ErrorInfo) -> None:
+        with self._lock:
+            self._live[step] = StepOutcome(step, StepState.RETRYING, tries=tries, started_at=at)
+            self._report.errors.append((step, tries, at, error))
+
+    def step_finished(self, outcome: StepOutcome) -> None:
+        with self._lock:
+            self._live.pop(outcome.step, None)
+            self._live_told.pop(outcome.step, None)
+            self._report.steps.append(outcome)
+            if outcome.error is not None:
+                self._report.errors.append(
+                    (outcome.step, outcome.tries, outcome.finished_at or 0, outcome.error)
+                )
+
+    def log(self, line: LogLine) -> None:
+        if self._log_left > 0:
+            self._log_left -= 1
+            with self._lock:
+                self._report.logs.append(line)
+        elif self._log_left == 0:
+            self._log_left = -1
+            words = f"Further lines are dropped: this run has logged {self._log_limit} of them."
+            with self._lock:
+                self._report.logs.append(LogLine(line.step, line.at, "warning", words))
+
+    # -- what the reporter calls --------------------------------------------------------------
+
+    def take(self) -> Report | None:
+        """Take what is new since the last call, running steps included; None when nothing is."""
+        with self._lock:
+            report, self._report = self._report, Report(self.claim)
+            new = [s for n, s in list(self._live.items()) if self._live_told.get(n) != s]
+            self._live_told.update({s.step: s for s in new})
+        report.steps += new
+        return report if report.steps or report.logs or report.errors else None
+
+    def end(self, outcome: RunOutcome, *, at: int, busy_us: int) -> Report:
+        """Take the last report of this attempt, its end included."""
+        with self._lock:
+            report, self._report = self._report, Report(self.claim)
+        report.outcome = outcome
+        report.version = self.version
+        report.busy_us = busy_us
+        if outcome.error is not None and outcome.failed_step is None:
+            report.errors.append(("", 0, at, outcome.error))
+        return report
+
+
+class Reporter:
+    """Commits reports in groups; one per worker process."""
+
+    def __init__(
+        self, db: Database, settings: Settings, *, token_done: Callable[[int], None]
+    ) -> None:
+        self._db = db
+        self._settings = settings
+        self._token_done = token_done
+        self._changed = threading.Condition()
+        self._ended: list[Report] = []
+        self._open: Counter[int] = Counter()
+        self._active: RunRecorder | None = None
+        self._hurry = False
+        self._closing = False
+        self._committing = False
+        self._next_live = 0.0
+        self._notified = 0.0
+        self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
+        self._thread.start()
+
+    def expect(self, token: int, runs: int) -> None:
+        """Note that `runs` runs were claimed under a token; it is done when all are recorded."""
+        with self._changed:
+            self._open[token] = runs
+
+    def watch(self, recorder: RunRecorder | None) -> None:
+        """Make `recorder` the one whose running steps are shown live."""
+        self._active = recorder
+        if recorder is not None:
+            self._next_live = time.monotonic() + LIVE_SECONDS
+
+    def finish(self, report: Report) -> None:
+        """Hand in the end of an attempt; it is committed within milliseconds."""
+        with self._changed:
+            self._ended.append(report)
+            if len(self._ended) == 1:
+                self._changed.notify()
+
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Wait until everything handed in is committed; return whether it is."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+            return self._changed.wait_for(
+                lambda: not self._ended and not self._committing, timeout
+            )
+
+    def close(self) -> None:
+        """Commit what is left and end the thread."""
+        self.flush()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout=5)
+
+    # -- the thread ---------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while not self._closing:
+            batch = self._gather()
+            if batch:
+                self._commit(batch)
+
+    def _gather(self) -> list[Report]:
+        """Wait for something to say; let more of it gather for a few milliseconds."""
+        with self._changed:
+            while not self._ended and not self._closing:
+                self._changed.wait(LIVE_SECONDS)
+                if not self._ended and time.monotonic() >= self._next_live:
+                    break
+            if self._ended and not self._hurry and not self._closing:
+                self._changed.wait_for(
+                    lambda: self._hurry or self._closing,
+                    self._settings.flush_milliseconds / 1000,
+                )
+            batch, self._ended = self._ended, []
+            self._hurry = False
+            self._committing = bool(batch)
+        return batch + self._live_report(batch)
+
+    def _live_report(self, batch: list[Report]) -> list[Report]:
+        active = self._active
+        if active is None or time.monotonic() < self._next_live:
+            return []
+        self._next_live = time.monotonic() + LIVE_SECONDS
+        if any(r.claim.run_id == active.claim.run_id for r in batch):
+            return []
+        report = active.take()
+        return [] if report is None else [report]
+
+    def _commit(self, batch: list[Report]) -> None:
+        """Record a batch, however long the database is away; a lost lease ends the waiting."""
+        retry_us = int(self._settings.retry_delay_seconds * 1e6)
+        try:
+            recorded = self._db.transact(
+                lambda conn: record(self._db, conn, batch, retry_delay_us=retry_us),
+                give_up_after=GIVE_UP_SECONDS,
+            )
+            for claim in recorded.fenced:
+                log.warning("run.fenced", run=claim.run_id, attempt=claim.attempt)
+                if self._active is not None and self._active.claim == claim:
+                    self._active.fenced = True
+        except (SQLAlchemyError, BackfillError) as error:
+            self._one_by_one(batch, error)
+        self._done(batch)
+        self._ring()
+
+    def _one_by_one(self, batch: list[Report], error: Exception) -> None:
+        """Keep one report that cannot be written from taking the others with it."""
+        if len(batch) == 1:
+            claim = batch[0].claim
+            log.error("run.unrecordable", run=claim.run_id, error=str(error)[:500])
+            return
+        for report in batch:
+            self._commit_one(report)
+
+    def _commit_one(self, report: Report) -> None:
+        retry_us = int(self._settings.retry_delay_seconds * 1e6)
+        try:
+            self._db.transact(
+                lambda conn: record(self._db, conn, [report], retry_delay_us=retry_us)
+            )
+        except (SQLAlchemyError, BackfillError) as error:
+            log.error("run.unrecordable", run=report.claim.run_id, error=str(error)[:500])
+
+    def _done(self, batch: list[Report]) -> None:
+        with self._changed:
+            for report in batch:
+                if report.outcome is None:
+                    continue
+                token = report.claim.token
+                self._open[token] -= 1
+                if self._open[token] <= 0:
+                    del self._open[token]
+                    self._token_done(token)
+            self._committing = False
+            self._changed.notify_all()
+
+    def _ring(self) -> None:
+        """Wake coordinator and API, at most every few milliseconds."""
+        now = time.monotonic()
+        if now - self._notified >= NOTIFY_SECONDS:
+            self._notified = now
+            try:
+                self._db.notify()
+            except SQLAlchemyError as error:
+                log.warning("reporter.notify_failed", error=str(error)[:200])

@@ -1,0 +1,308 @@
+"""The runner: claims the runs of a message, executes them, hands their outcomes on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row
+
+from backfill.definitions.merging import merged
+from backfill.definitions.registry import Registry
+from backfill.errors import BackfillError, DefinitionsUnavailable, NotFound
+from backfill.execution.engine import ExecutionPlan, compile_plan, execute
+from backfill.execution.errors import describe_error
+from backfill.execution.outcomes import RunEnd, RunInfo, RunOutcome
+from backfill.execution.outputs import FileOutputStore
+from backfill.lifecycle import moves, recording
+from backfill.lifecycle.recording import Claim
+from backfill.settings import Settings
+from backfill.storage.database import Database, decoded
+from workers.reporter import Reporter, RunRecorder
+from workers.slots import Slot
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN_DELAY_SECONDS = 10.0
+BACKFILL_CACHE_SECONDS = 5.0
+RELOAD_CHECK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class _BackfillFacts:
+    """What the runs of a backfill share."""
+
+    run_config: Mapping[str, Any] | None
+    tags: Mapping[str, str]
+    steps: tuple[str, ...] | None
+
+
+class _Control:
+    """What the engine asks while a run executes; two memory reads when nothing happened."""
+
+    def __init__(self, runner: Runner, recorder: RunRecorder) -> None:
+        self._runner = runner
+        self._recorder = recorder
+
+    def canceled(self) -> bool:
+        return self._recorder.fenced or self._runner.is_canceled(self._recorder.claim.run_id)
+
+    def released(self) -> bool:
+        return self._runner.slot.release
+
+
+class Runner:
+    """Executes messages in one worker process."""
+
+    def __init__(
+        self, settings: Settings, registry: Registry, slot: Slot, worker_id: int
+    ) -> None:
+        url = settings.effective_database_url()
+        self.slot = slot
+        self._settings = settings
+        self._registry = registry
+        self._worker_id = worker_id
+        self._db = Database(url, pool_size=2)
+        # A claim lost in a database crash is only run again: it need not wait for the disk.
+        self._claims = Database(url, relaxed=True, pool_size=1)
+        self._reporter = Reporter(self._db, settings, token_done=slot.drop)
+        self._outputs = FileOutputStore(settings.effective_storage_url())
+        self._plans: dict[tuple[str, tuple[str, ...] | None], ExecutionPlan] = {}
+        self._backfills: dict[int, tuple[float, _BackfillFacts]] = {}
+        self._names: dict[str, dict[int, str]] = {"pipelines": {}, "partition_sets": {}}
+        self._reload_check = 0.0
+        self._cancel_seen = slot.cancel_count
+        self._canceled: set[int] = set()
+        self._token = 0
+        stale = slot.take(os.getpid())
+        if stale:
+            self._lose(stale)
+
+    def handle(self, run_ids: Sequence[int]) -> None:
+        """Do what a message asks: claim its runs, execute those it got, report."""
+        if self.slot.release:
+            return  # going away: what is queued is sent again
+        if self._settings.reload:
+            self._reload_if_changed()
+        token = secrets.randbits(62) | 1
+        while not self.slot.hold(token):
+            self._reporter.flush()
+        rows = self._claim(run_ids, token)
+        if not rows:
+            self.slot.drop(token)
+            return
+        self._token = token
+        self._reporter.expect(token, len(rows))
+        for row in rows:
+            self._run(row, token)
+
+    def close(self) -> None:
+        """Commit everything that ended; the process goes away."""
+        self._reporter.close()
+        self._db.dispose()
+        self._claims.dispose()
+
+    def is_canceled(self, run_id: int) -> bool:
+        """Say whether a run was asked to cancel; asks the database only after a hint."""
+        hinted = self.slot.cancel_count
+        if hinted != self._cancel_seen:
+            self._cancel_seen = hinted
+            with self._claims.read() as conn:
+                rows = conn.execute(
+                    self._claims.sql(
+                        "SELECT id FROM runs WHERE state = 'running' AND token = :token "
+                        "AND cancel_requested_at IS NOT NULL"
+                    ),
+                    {"token": self._token},
+                )
+                self._canceled = {row.id for row in rows}
+        return run_id in self._canceled
+
+    # -- claiming -----------------------------------------------------------------------------
+
+    def _claim(self, run_ids: Sequence[int], token: int) -> Sequence[Row[Any]]:
+        lease_us = int(self._settings.lease_seconds * 1e6)
+        tried = False
+
+        def work(conn: Connection) -> Sequence[Row[Any]]:
+            nonlocal tried
+            if tried:  # the answer to the first claim may have been lost
+                held = moves.claimed_already(self._claims, conn, run_ids, token)
+                if held:
+                    return held
+            tried = True
+            return moves.claim(
+                self._claims,
+                conn,
+                run_ids,
+                worker_id=self._worker_id,
+                token=token,
+                lease_us=lease_us,
+            )
+
+        return self._claims.transact(work)
+
+    def _lose(self, tokens: Sequence[int]) -> None:
+        lost = self._db.transact(
+            lambda conn: recording.lose(
+                self._db, conn, tokens, max_crashes=self._settings.max_crashes
+            )
+        )
+        if lost:
+            log.warning("runs.lost", runs=[row.id for row, _ in lost][:20], count=len(lost))
+            self._db.notify()
+
+    # -- executing ----------------------------------------------------------------------------
+
+    def _run(self, row: Row[Any], token: int) -> None:
+        started = time.perf_counter_ns()
+        claim = Claim(row.id, row.attempt, token)
+        recorder = RunRecorder(claim, log_limit=self._settings.log_lines_per_run)
+        self.slot.run = row.id
+        self._reporter.watch(recorder)
+        clock = _clock(row)
+        try:
+            outcome = self._outcome(row, recorder, clock)
+        finally:
+            self._reporter.watch(None)
+            self.slot.run = 0
+        busy_us = (time.perf_counter_ns() - started) // 1000
+        self._reporter.finish(recorder.end(outcome, at=clock(), busy_us=busy_us))
+
+    def _outcome(self, row: Row[Any], recorder: RunRecorder, clock: Any) -> RunOutcome:
+        control = _Control(self, recorder)
+        if control.canceled():
+            return RunOutcome(RunEnd.CANCELED)
+        if control.released():
+            return RunOutcome(RunEnd.RELEASED)
+        try:
+            prepared = self._prepare(row)
+        except (NotFound, DefinitionsUnavailable) as error:
+            # Another version of the code may know it: hand it back with a delay, and say so.
+            return RunOutcome(
+                RunEnd.RELEASED,
+                error=describe_error(error),
+                retry_in_seconds=UNKNOWN_DELAY_SECONDS,
+            )
+        except BackfillError as error:
+            return RunOutcome(RunEnd.FAILED, error=describe_error(error), retryable=False)
+        plan, info, config = prepared
+        recorder.version = plan.pipeline.version
+        return execute(
+            plan,
+            info=info,
+            run_config=config,
+            recorder=recorder,
+            control=control,
+            clock=clock,
+            outputs=self._outputs,
+            done=self._done_steps(row) if row.attempt > 1 else {},
+        )
+
+    def _prepare(self, row: Row[Any]) -> tuple[ExecutionPlan, RunInfo, Mapping[str, Any]]:
+        """Find the pipeline and resolve tags and config of a run, as its definitions say now."""
+        facts = self._backfill(row.backfill_id) if row.backfill_id is not None else _ALONE
+        name = self._name("pipelines", row.pipeline_id)
+        tags = {**facts.tags, **(decoded(row.tags) or {})}
+        config: Mapping[str, Any] = {}
+        partition = window = None
+        set_name = None
+        chosen = _tuple(decoded(row.steps)) or facts.steps
+        if row.partition is not None:
+            set_name = self._name("partition_sets", row.set_id)
+            partition_set = self._registry.partition_set(set_name)
+            at = datetime.fromtimestamp(row.at / 1e6, UTC)
+            partition = partition_set.get_partition(row.partition, at)
+            window = partition_set.key_space(at).window_of(row.partition)
+            config = partition_set.run_config_for_partition(partition)
+            tags = {**partition_set.tags_for_partition(partition), **tags}
+            chosen = chosen or _tuple(partition_set.solid_selection)
+        config = merged(merged(config, facts.run_config), decoded(row.run_config))
+        info = RunInfo(
+            run_id=row.id,
+            attempt=row.attempt,
+            pipeline_name=name,
+            backfill_id=row.backfill_id,
+            partition_set=set_name,
+            partition_keys=() if row.partition is None else (row.partition,),
+            partition=partition,
+            time_window=window,
+            tags=tags,
+            failures=row.failures,
+        )
+        return self._plan(name, chosen), info, config
+
+    def _plan(self, name: str, steps: tuple[str, ...] | None) -> ExecutionPlan:
+        key = (name, steps)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = compile_plan(self._registry.pipeline(name), steps)
+        return plan
+
+    def _done_steps(self, row: Row[Any]) -> dict[str, Mapping[str, str]]:
+        """Return what earlier attempts of a run did: step -> output URLs."""
+        with self._db.read() as conn:
+            rows = conn.execute(
+                self._db.sql(
+                    "SELECT step, outputs FROM step_outcomes WHERE run_id = :run "
+                    "AND attempt < :attempt AND state = 'succeeded' ORDER BY attempt"
+                ),
+                {"run": row.id, "attempt": row.attempt},
+            ).all()
+        return {r.step: decoded(r.outputs) or {} for r in rows}
+
+    # -- caches -------------------------------------------------------------------------------
+
+    def _backfill(self, backfill_id: int) -> _BackfillFacts:
+        cached = self._backfills.get(backfill_id)
+        now = time.monotonic()
+        if cached is not None and now - cached[0] < BACKFILL_CACHE_SECONDS:
+            return cached[1]
+        with self._claims.read() as conn:
+            row = conn.execute(
+                self._claims.sql("SELECT run_config, tags, steps FROM backfills WHERE id = :id"),
+                {"id": backfill_id},
+            ).one()
+        facts = _BackfillFacts(decoded(row.run_config), decoded(row.tags) or {}, _tuple(decoded(row.steps)))
+        self._backfills[backfill_id] = (now, facts)
+        return facts
+
+    def _name(self, table: str, row_id: int) -> str:
+        names = self._names[table]
+        if row_id not in names:
+            with self._claims.read() as conn:
+                rows = conn.execute(self._claims.sql(f"SELECT id, name FROM {table}"))
+                names.update({row.id: row.name for row in rows})
+        return names[row_id]
+
+    def _reload_if_changed(self) -> None:
+        now = time.monotonic()
+        if now < self._reload_check:
+            return
+        self._reload_check = now + RELOAD_CHECK_SECONDS
+        if self._registry.changed():
+            try:
+                self._registry.reload()
+                log.info("definitions.reloaded", version=self._registry.version)
+            except BackfillError as error:
+                log.error("definitions.reload_failed", error=error.detail[:500])
+            self._plans.clear()
+
+
+_ALONE = _BackfillFacts(None, {}, None)
+
+
+def _clock(row: Row[Any]) -> Any:
+    """Return the database's clock as this host's monotonic clock carries it on."""
+    base = row.at - time.perf_counter_ns() // 1000
+    return lambda: base + time.perf_counter_ns() // 1000
+
+
+def _tuple(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    return tuple(value) if value else None

@@ -1,0 +1,118 @@
+"""Shared memory between a worker's parent process and its children: who holds which leases.
+
+The parent renews the leases of living children from here, so a step that holds the interpreter
+lock does not look dead; it sees at once what a dead child held; and it tells children to hand
+back or to look for cancels. Every field has one writer and is eight bytes, stored in one go.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+SLOTS = 512
+TOKENS = 32
+_PID, _RUN, _CANCEL_SEEN, _RELEASE = range(4)
+_HEADER = 4
+_WIDTH = _HEADER + TOKENS
+
+
+class Board:
+    """The shared memory of one worker: the worker's id and a slot per child."""
+
+    def __init__(self) -> None:
+        self._cells = memoryview(mmap.mmap(-1, 8 * (1 + SLOTS * _WIDTH))).cast("q")
+
+    @property
+    def worker_id(self) -> int:
+        """The worker's row id; 0 until it is registered."""
+        return self._cells[0]
+
+    @worker_id.setter
+    def worker_id(self, value: int) -> None:
+        self._cells[0] = value
+
+    def slot(self, index: int) -> Slot:
+        """Return the slot of the child with this index."""
+        start = 1 + (index % SLOTS) * _WIDTH
+        return Slot(self._cells[start : start + _WIDTH])
+
+    def occupied(self) -> Iterator[Slot]:
+        """Yield the slots that a child has taken."""
+        for index in range(SLOTS):
+            slot = self.slot(index)
+            if slot.pid:
+                yield slot
+
+
+class Slot:
+    """One child's cells."""
+
+    def __init__(self, cells: memoryview) -> None:
+        self._cells = cells
+
+    @property
+    def pid(self) -> int:
+        """The child's process id; 0 when nobody took the slot."""
+        return int(self._cells[_PID])
+
+    def take(self, pid: int) -> list[int]:
+        """Take the slot for a new child; return the tokens its predecessor left."""
+        left = self.tokens()
+        for i in range(TOKENS):
+            self._cells[_HEADER + i] = 0
+        self._cells[_RUN] = 0
+        self._cells[_PID] = pid
+        return left
+
+    def vacate(self) -> None:
+        """Give the slot of a dead child back."""
+        for i in range(TOKENS):
+            self._cells[_HEADER + i] = 0
+        self._cells[_RUN] = 0
+        self._cells[_PID] = 0
+
+    @property
+    def run(self) -> int:
+        """The run whose steps execute right now; 0 between runs."""
+        return int(self._cells[_RUN])
+
+    @run.setter
+    def run(self, run_id: int) -> None:
+        self._cells[_RUN] = run_id
+
+    def tokens(self) -> list[int]:
+        """Return the lease tokens this child holds."""
+        return [t for t in self._cells[_HEADER:] if t]
+
+    def hold(self, token: int) -> bool:
+        """Note a token before claiming with it; False when too many are still unrecorded."""
+        for i in range(TOKENS):
+            if not self._cells[_HEADER + i]:
+                self._cells[_HEADER + i] = token
+                return True
+        return False
+
+    def drop(self, token: int) -> None:
+        """Forget a token whose every run is recorded."""
+        for i in range(TOKENS):
+            if self._cells[_HEADER + i] == token:
+                self._cells[_HEADER + i] = 0
+
+    @property
+    def cancel_count(self) -> int:
+        """Counts up whenever one of this child's runs was asked to cancel."""
+        return int(self._cells[_CANCEL_SEEN])
+
+    def ask_cancel(self) -> None:
+        """Tell the child to look which of its runs are canceled."""
+        self._cells[_CANCEL_SEEN] += 1
+
+    @property
+    def release(self) -> bool:
+        """Whether the child should hand back what it holds."""
+        return bool(self._cells[_RELEASE])
+
+    @release.setter
+    def release(self, value: bool) -> None:
+        self._cells[_RELEASE] = int(value)

@@ -1,0 +1,242 @@
+"""The warden: the parent process's thread that keeps the leases of living children.
+
+It runs no user code, so a step that holds the interpreter lock cannot keep it from beating. It
+also sees what a dead child held, tells children of cancels, ends those that do not listen, and
+hands back what a stopping worker cannot finish.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from backfill.errors import BackfillError
+from backfill.lifecycle import fleet, moves, recording
+from backfill.lifecycle.fleet import WorkerHello
+from backfill.lifecycle.recording import Claim
+from backfill.settings import Settings
+from backfill.storage.database import Database
+from workers.slots import Board, Slot
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 0.5
+KILL_AFTER_RELEASE_SECONDS = 3.0
+
+
+class Warden:
+    """Beats for one worker; started when the worker is ready, stopped when it is gone."""
+
+    def __init__(self, settings: Settings, board: Board, hello: Callable[[], WorkerHello]) -> None:
+        self._settings = settings
+        self._board = board
+        self._hello = hello
+        self._db = Database(settings.effective_database_url(), pool_size=1)
+        self._stop = threading.Event()
+        self._stopping_since: float | None = None
+        self._next_beat = 0.0
+        self._canceled_since: dict[tuple[int, int], float] = {}
+        self._thread = threading.Thread(target=self._work, name="warden", daemon=True)
+
+    def start(self) -> None:
+        """Register the worker, then keep beating."""
+        self._board.worker_id = fleet.worker_started(self._db, self._hello())
+        log.info("worker.registered", worker=self._board.worker_id, **_facts(self._hello()))
+        self._thread.start()
+
+    def stopping(self, *, at_once: bool) -> None:
+        """Let children finish for the grace period, then have them hand back."""
+        grace = 0.0 if at_once else self._settings.shutdown_seconds
+        self._stopping_since = time.monotonic() - (self._settings.shutdown_seconds - grace)
+        log.info("worker.stopping", grace_seconds=grace)
+
+    def close(self) -> None:
+        """Stop beating and say that the worker is gone."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+        try:
+            self._hand_back_of_dead()
+            fleet.worker_stopped(self._db, self._board.worker_id)
+        except (SQLAlchemyError, BackfillError) as error:
+            log.warning("worker.goodbye_failed", error=str(error)[:200])
+        self._db.dispose()
+
+    # -- the thread ---------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                self.look()
+            except (SQLAlchemyError, BackfillError) as error:
+                log.warning("worker.database_lost", error=str(error)[:200])
+
+    def look(self) -> None:
+        """Look after the children once."""
+        self._hand_back_of_dead()
+        if time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + self._settings.beat_seconds
+            self._beat()
+        self._look_for_cancels()
+        if self._stopping_since is not None:
+            self._press_to_stop()
+
+    def _beat(self) -> None:
+        tokens = [t for slot in self._board.occupied() if _alive(slot.pid) for t in slot.tokens()]
+        lease_us = int(self._settings.lease_seconds * 1e6)
+        slots = self._hello().slots
+
+        def work(conn: Connection) -> None:
+            fleet.worker_beat(self._db, conn, self._board.worker_id, slots=slots)
+            if tokens:
+                moves.renew(self._db, conn, tokens, lease_us)
+
+        self._db.transact(work)
+
+    def _hand_back_of_dead(self) -> None:
+        """Report at once what a killed child held, instead of letting its leases run out."""
+        for slot in self._board.occupied():
+            if _alive(slot.pid):
+                continue
+            tokens, pid = slot.tokens(), slot.pid
+            if tokens:
+                self._lose(tokens, pid)
+            if slot.pid == pid:
+                slot.vacate()
+
+    def _lose(self, tokens: Sequence[int], pid: int) -> None:
+        if self._stopping_since is not None and self._board_released():
+            reason = "its worker was shutting down"
+            runs = self._db.transact(
+                lambda conn: recording.release(self._db, conn, tokens, reason=reason)
+            )
+            log.info("runs.released", pid=pid, count=len(runs))
+        else:
+            lost = self._db.transact(
+                lambda conn: recording.lose(
+                    self._db, conn, tokens, max_crashes=self._settings.max_crashes
+                )
+            )
+            log.warning("child.died", pid=pid, runs=[r.id for r, _ in lost][:20], count=len(lost))
+        self._db.notify()
+
+    def _board_released(self) -> bool:
+        return any(slot.release for slot in self._board.occupied())
+
+    # -- cancel -------------------------------------------------------------------------------
+
+    def _look_for_cancels(self) -> None:
+        """Hint children whose runs were asked to cancel; end those that do not stop in time."""
+        holders = {t: slot for slot in self._board.occupied() for t in slot.tokens()}
+        if not holders:
+            self._canceled_since.clear()
+            return
+        with self._db.read() as conn:
+            rows = conn.execute(
+                self._db.sql(
+                    "SELECT id, attempt, token FROM runs WHERE state = 'running' "
+                    "AND worker_id = :worker AND cancel_requested_at IS NOT NULL"
+                ),
+                {"worker": self._board.worker_id},
+            ).all()
+        now = time.monotonic()
+        asked = {(row.id, row.attempt) for row in rows}
+        for gone in set(self._canceled_since) - asked:
+            del self._canceled_since[gone]
+        for row in rows:
+            slot = holders.get(row.token)
+            if slot is None:
+                continue
+            since = self._canceled_since.get((row.id, row.attempt))
+            if since is None:
+                self._canceled_since[(row.id, row.attempt)] = now
+                slot.ask_cancel()
+            elif now - since > self._settings.cancel_grace_seconds:
+                self._end(slot, Claim(row.id, row.attempt, row.token))
+
+    def _end(self, slot: Slot, claim: Claim) -> None:
+        """Kill the child that executes this run, never one that has moved on to another."""
+        pid = slot.pid
+        if not _freeze(pid):
+            return
+        if slot.pid != pid or slot.run != claim.run_id or claim.token not in slot.tokens():
+            os.kill(pid, signal.SIGCONT)
+            return
+        os.kill(pid, signal.SIGKILL)
+        log.warning("run.ended_with_its_process", run=claim.run_id, pid=pid)
+        reason = "canceled; it did not stop in time and was ended with its process"
+        self._db.transact(
+            lambda conn: recording.stop(self._db, conn, [claim], reason=reason)
+        )
+        self._db.transact(
+            lambda conn: recording.release(
+                self._db, conn, slot.tokens(), reason="it shared a process with a canceled run"
+            )
+        )
+        slot.vacate()
+        self._db.notify()
+
+    # -- stopping -----------------------------------------------------------------------------
+
+    def _press_to_stop(self) -> None:
+        assert self._stopping_since is not None
+        overdue = time.monotonic() - self._stopping_since - self._settings.shutdown_seconds
+        if overdue < 0:
+            return
+        for slot in self._board.occupied():
+            if not slot.tokens():
+                continue
+            if not slot.release:
+                slot.release = True
+                _signal(slot.pid, signal.SIGTERM)
+            elif overdue > KILL_AFTER_RELEASE_SECONDS:
+                _signal(slot.pid, signal.SIGKILL)
+
+
+def _alive(pid: int) -> bool:
+    """Say whether a child still runs; a zombie its parent has not reaped yet does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        if os.path.isdir("/proc/self"):
+            return False
+    try:  # no /proc on this system
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _freeze(pid: int) -> bool:
+    """Stop a process and wait until it is stopped; return False when it is gone."""
+    if not _signal(pid, signal.SIGSTOP):
+        return False
+    for _ in range(200):
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                state = file.read().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return False
+        if state in "Tt":
+            return True
+        time.sleep(0.005)
+    return True
+
+
+def _signal(pid: int, number: int) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _facts(hello: WorkerHello) -> dict[str, object]:
+    return {"name": hello.name, "slots": hello.slots, "queues": ",".join(hello.queues)}
