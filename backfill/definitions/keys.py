@@ -1,16 +1,17 @@
 """The ordered keys of a partition set at one moment, without listing them.
 
 Everything that walks partitions (selections, plans, expansion, matrix pages) talks to a
-`KeySpace`. Time-window sets compute their keys; list sets hold them.
+`KeySpace`. Time-window sets compute their keys; list sets hold them. Two kinds of key spaces can do
+more: those of time windows are also `CalendarKeys`, those of several dimensions `DimensionedKeys`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple, Protocol
+from datetime import date, datetime
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class TimeWindow(NamedTuple):
@@ -45,6 +46,41 @@ class KeySpace(Protocol):
 
     def nearest(self, key: str) -> Sequence[str]:
         """Return up to three keys that an unknown `key` may have meant."""
+        ...
+
+
+@runtime_checkable
+class CalendarKeys(KeySpace, Protocol):
+    """A key space of time windows, in the order of time.
+
+    `window_of` also tells the window of a key that is well formed but not (or no longer) in the
+    set.
+    """
+
+    def dates(self) -> tuple[date, date] | None:
+        """Return the local dates on which the first and the last window start; None if empty."""
+        ...
+
+    def on_dates(self, first: date, after: date) -> range:
+        """Return the indexes of the windows that start on a date with first <= date < after."""
+        ...
+
+    def from_instant(self, instant: datetime) -> int:
+        """Return the index of the first window that starts at or after an instant, at most len."""
+        ...
+
+    def with_prefix(self, prefix: str) -> Sequence[range] | None:
+        """Return where the keys that begin with `prefix` stand, or None when only a look tells."""
+        ...
+
+
+@runtime_checkable
+class DimensionedKeys(KeySpace, Protocol):
+    """A key space that is the product of others; the last dimension varies fastest."""
+
+    @property
+    def dimensions(self) -> Mapping[str, KeySpace]:
+        """Return the key space of each dimension, in their order."""
         ...
 
 

@@ -12,7 +12,13 @@ from backfill.definitions.partitions.calendar import (
     MonthlyPartitionsDefinition,
     WeeklyPartitionsDefinition,
 )
+from backfill.definitions.partitions.date_range import date_partition_range
 from backfill.definitions.partitions.dynamic import DynamicPartitionsDefinition
+from backfill.definitions.partitions.multi import (
+    MultiPartitionKey,
+    MultiPartitionsDefinition,
+    PartitionDimensionDefinition,
+)
 from backfill.definitions.partitions.policy import BackfillPolicy
 from backfill.definitions.partitions.static import StaticPartitionsDefinition
 from backfill.definitions.partitions.time_window import (
@@ -27,6 +33,9 @@ __all__ = [
     "DynamicPartitionsDefinition",
     "HourlyPartitionsDefinition",
     "MonthlyPartitionsDefinition",
+    "MultiPartitionKey",
+    "MultiPartitionsDefinition",
+    "PartitionDimensionDefinition",
     "PartitionKeyRange",
     "PartitionsDefinition",
     "ScheduleType",
@@ -34,4 +43,5 @@ __all__ = [
     "TimeWindow",
     "TimeWindowPartitionsDefinition",
     "WeeklyPartitionsDefinition",
+    "date_partition_range",
 ]

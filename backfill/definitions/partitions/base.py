@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from backfill.definitions.keys import KeySpace
 from backfill.errors import NotFound
@@ -23,6 +23,9 @@ class PartitionKeyRange(NamedTuple):
 
 class PartitionsDefinition(ABC):
     """A kind of partitions. `current_time` is the present moment when it is not given."""
+
+    kind: ClassVar[str]
+    """`time_window`, `static`, `dynamic` or `multi`."""
 
     @abstractmethod
     def key_space(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -24,6 +24,8 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
     Raises:
         DefinitionError: Not exactly one of both is given.
     """
+
+    kind: ClassVar[str] = "dynamic"
 
     partition_fn: Callable[[datetime | None], Sequence[Any]] | None = None
     name: str | None = None

@@ -41,8 +41,8 @@ class TimeWindowKeys:
         return self._windows.keys(max(start, 0), min(stop, self.count))
 
     def window_of(self, key: str) -> TimeWindow | None:
-        index = self.index_of(key)
-        return None if index is None else self._windows.window(index)
+        index = self._windows.index(key)
+        return self._windows.window_like(key) if index is None else self._windows.window(index)
 
     def window_at(self, index: int) -> TimeWindow:
         """Return the window at an index, in the set's zone."""
@@ -62,7 +62,6 @@ class TimeWindowKeys:
         return self.slice(first, first + 3)
 
     def dates(self) -> tuple[date, date] | None:
-        """Return the local dates on which the first and the last window start."""
         if not self.count:
             return None
         windows = self._windows
@@ -70,18 +69,15 @@ class TimeWindowKeys:
         return next(ends), next(ends)
 
     def on_dates(self, first: date, after: date) -> range:
-        """Return the indexes of the windows that start on a date with first <= date < after."""
         windows = self._windows
         low = windows.first_at_or_after(windows.day_start(first))
         high = windows.first_at_or_after(windows.day_start(after))
         return range(min(low, self.count), min(high, self.count))
 
     def from_instant(self, instant: datetime) -> int:
-        """Return the index of the first window that starts at or after an instant, at most len."""
         return min(self._windows.first_at_or_after(-int(-instant.timestamp() // 1)), self.count)
 
     def with_prefix(self, prefix: str) -> Sequence[range] | None:
-        """Return where the keys that begin with `prefix` stand, or None when only a look tells."""
         if not self._windows.format.sortable:
             return None
         found = []

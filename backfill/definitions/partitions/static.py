@@ -9,18 +9,22 @@ from datetime import datetime
 from typing_extensions import override
 
 from backfill.definitions.keys import KeySpace, ListedKeys
+from backfill.definitions.partition import key_problem
 from backfill.definitions.partitions.base import DynamicKeys, PartitionsDefinition
+from backfill.definitions.text import shown
 from backfill.errors import DefinitionError
 
 
 class StaticPartitionsDefinition(PartitionsDefinition):
     """A fixed list of keys, in the order given; any characters are allowed."""
 
+    kind = "static"
+
     def __init__(self, partition_keys: Sequence[str]) -> None:
         """Take the keys.
 
         Raises:
-            DefinitionError: A key is not text or is empty, or there are two of one.
+            DefinitionError: A key is not text, empty or cannot be stored, or there are two of one.
         """
         self._keys = ListedKeys(checked_keys(partition_keys))
 
@@ -47,16 +51,16 @@ def checked_keys(keys: Sequence[str]) -> tuple[str, ...]:
     """Return the keys as they are.
 
     Raises:
-        DefinitionError: A key is not text or is empty, or there are two of one.
+        DefinitionError: A key is not text, empty or cannot be stored, or there are two of one.
     """
     listed = tuple(keys)
     for key in listed:
         if not isinstance(key, str):
             raise DefinitionError(
-                f"Partition keys are text, but {key!r} is a {type(key).__name__}."
+                f"Partition keys are text, but {shown(key)} is a {type(key).__name__}."
             )
-        if not key:
-            raise DefinitionError("A partition key is empty.")
+        if problem := key_problem(key):
+            raise DefinitionError(f"The partition key {shown(key)} {problem}.")
     if len(set(listed)) < len(listed):
         twice = [key for key, count in Counter(listed).items() if count > 1]
         names = ", ".join(f'"{key}"' for key in twice[:5])

@@ -53,6 +53,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         DefinitionError: An argument makes no sense; says which and why.
     """
 
+    kind = "time_window"
+
     def __init__(
         self,
         start: datetime | date | str,

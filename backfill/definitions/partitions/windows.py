@@ -121,6 +121,14 @@ class Windows:
         start = self.start_of(index)
         return TimeWindow(self.local(start), self.local(self.end_of(start)))
 
+    def window_like(self, key: str) -> TimeWindow | None:
+        """Return the time from what a key of no window says to the next tick, if it says a time."""
+        start = self.format.read(key)
+        if start is None:
+            return None
+        end = self.end_of(max(start, self.spec.start - 1))
+        return TimeWindow(self.local(start), self.local(end))
+
     def local(self, instant: int) -> datetime:
         """Return an instant in the set's zone."""
         return datetime.fromtimestamp(instant, self.zone)
