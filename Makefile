@@ -34,7 +34,9 @@ check: $(READY_DEV) ## check format, style, types, layers and migrations
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m backfill.storage.migrations
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
+		&& export BACKFILL_DATABASE_URL="sqlite:///$$folder/check.db" \
+		&& $(BIN)/alembic upgrade head && $(BIN)/alembic check
 
 lock: $(VENV)/.uv ## resolve the lock files again from pyproject.toml (ARGS=--upgrade: to the newest)
 	$(BIN)/uv $(UV_CERTS) pip compile -q pyproject.toml --universal --python-version 3.11 \
