@@ -85,11 +85,7 @@ def _worker(settings: Settings, fleet: Fleet, number: int) -> Program:
         *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
     ]
     program = _announcing(settings, name, command)
-    return replace(
-        program,
-        env={**program.env, "REMAP_SIGTERM": "SIGQUIT"},
-        grace_seconds=settings.shutdown_seconds + 10,
-    )
+    return replace(program, grace_seconds=settings.shutdown_seconds + 10)
 
 
 def _announcing(settings: Settings, name: str, command: Sequence[str]) -> Program:

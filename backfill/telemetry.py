@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 
 import structlog
 
@@ -28,3 +29,9 @@ def configure_logging(level: str | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def announce_ready(ready_file: str) -> None:
+    """Make the file that a supervisor waits for, if it asked for one."""
+    if ready_file:
+        Path(ready_file).touch()

@@ -83,17 +83,17 @@ def extract(context: Any) -> list[Record]:
 def validate(context: Any, week: list[Record]) -> list[Record]:
     """Refuse a day whose record cannot be right."""
     day = week[-1]
-    if problems := list(_problems(day, **context.step_config)):
+    if problems := list(_problems(day, context.step_config)):
         raise ValueError(f"The record of {day['date']} is not plausible: {', '.join(problems)}")
     return week
 
 
-def _problems(day: Record, *, max_wind: float, max_precipitation: float) -> Iterator[str]:
+def _problems(day: Record, limits: Mapping[str, float]) -> Iterator[str]:
     if day["temp_min"] > day["temp_max"]:
         yield f"temp_min {day['temp_min']} > temp_max {day['temp_max']}"
-    if not 0 <= day["precipitation"] <= max_precipitation:
+    if not 0 <= day["precipitation"] <= limits["max_precipitation"]:
         yield f"precipitation {day['precipitation']} mm"
-    if not 0 <= day["wind"] <= max_wind:
+    if not 0 <= day["wind"] <= limits["max_wind"]:
         yield f"wind {day['wind']} m/s"
     if day["weather"] not in KINDS:
         yield f"weather {day['weather']!r}"

@@ -22,7 +22,7 @@ from backfill.lifecycle import runs as run_verbs
 from backfill.lifecycle.fleet import WorkerHello
 from backfill.settings import get_settings
 from backfill.storage.database import Database
-from backfill.telemetry import configure_logging
+from backfill.telemetry import announce_ready, configure_logging
 from workers.processes import die_with_parent
 from workers.runner import Runner
 from workers.slots import Board
@@ -108,6 +108,7 @@ def _on_ready(sender: Any, **_: Any) -> None:
 
     _worker.warden = Warden(settings, _worker.board, hello)
     _worker.warden.start()
+    announce_ready(settings.ready_file)
 
 
 @signals.worker_shutting_down.connect

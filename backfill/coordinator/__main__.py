@@ -8,7 +8,7 @@ from backfill.coordinator.loop import Coordinator
 from backfill.definitions.process import DefinitionsProcess
 from backfill.settings import get_settings
 from backfill.storage.database import Database
-from backfill.telemetry import configure_logging
+from backfill.telemetry import announce_ready, configure_logging
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
     coordinator = Coordinator(db, definitions, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: coordinator.stop())
+    announce_ready(settings.ready_file)
     try:
         coordinator.run()
     finally:

@@ -57,7 +57,6 @@ def test_a_worker_has_longer_to_stop_than_its_steps() -> None:
 
     grace = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
     assert grace > Settings().shutdown_seconds + 10
-    assert SERVICES["worker"]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
 
 
 def test_the_broker_never_evicts() -> None:
