@@ -1,62 +1,113 @@
-"""The partitions that a user's partition function lists, checked, and kept per minute."""
+"""The partitions of a set at one time: listed by a user's function, or computed."""
 
 from __future__ import annotations
 
 import inspect
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
-from backfill.definitions.keys import ListedKeys
+from backfill.definitions.keys import KeySpace, ListedKeys
 from backfill.definitions.partition import Partition, key_problem
 from backfill.definitions.text import shown
 from backfill.definitions.user_code import call_user
 from backfill.errors import DefinitionError
 
 _KEPT = 4
+_SHORTEST = timedelta(milliseconds=250)
+_LONGEST = timedelta(seconds=30)
+_COST_FACTOR = 50
+
+
+class Partitions(Protocol):
+    """The partitions of a set at one time."""
+
+    @property
+    def keys(self) -> KeySpace:
+        """Return their keys, in order."""
+        ...
+
+    def find(self, key: str) -> Partition | None:
+        """Return the partition of a key, or None; cheap in a set of any size."""
+        ...
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The partitions of a set at one time, in order; a key finds its partition in O(1)."""
+class Listed:
+    """Partitions that a function listed."""
 
     partitions: Sequence[Partition]
     keys: ListedKeys
 
+    def find(self, key: str) -> Partition | None:
+        index = self.keys.index_of(key)
+        return None if index is None else self.partitions[index]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Partitions of a definition: their value is the time window, else the key."""
+
+    keys: KeySpace
+
+    def find(self, key: str) -> Partition | None:
+        window = self.keys.window_of(key)
+        if window is not None:
+            return Partition(window, key, time_window=window)
+        index = self.keys.index_of(key)
+        return None if index is None else Partition(self.keys.key_at(index), key)
+
 
 class PartitionFunction:
-    """A user's partition function of no argument or one (the current time)."""
+    """A user's partition function of no argument or one (the current time).
+
+    What it returned is kept for the time it was asked for, and for a while after: 50 times as long
+    as the call took, but no longer than 30 seconds. So a slow function is not called again for
+    every partition, and the answer of a fast one is never old.
+    """
 
     def __init__(self, set_name: str, function: Callable[..., Any]) -> None:
         self._set_name = set_name
         self._function = function
         self._takes_time = _takes_time(set_name, function)
-        self._kept: OrderedDict[datetime, Listing] = OrderedDict()
+        self._kept: OrderedDict[datetime, tuple[Listed, timedelta]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def listing(self, at: datetime) -> Listing:
-        """Return the partitions at a time; asked again within a minute, the same ones.
+    def listed(self, at: datetime, *, fresh: bool = False) -> Listed:
+        """Return the partitions at a time; `fresh` asks the function itself.
 
         Raises:
             UserCodeError: The function raised.
             DefinitionError: It returned something else than distinct partitions.
         """
-        minute = at.replace(second=0, microsecond=0)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
         with self._lock:
-            kept = self._kept.get(minute)
-            if kept is None:
-                kept = self._kept[minute] = self.call(at)
-            self._kept.move_to_end(minute)
-            while len(self._kept) > _KEPT:
+            kept = None if fresh else self._find_kept(at)
+            if kept is not None:
+                return kept
+            began = time.perf_counter()
+            listed = self._call(at)
+            took = timedelta(seconds=time.perf_counter() - began)
+            self._kept[at] = listed, min(max(took * _COST_FACTOR, _SHORTEST), _LONGEST)
+            self._kept.move_to_end(at)
+            if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return kept
+            return listed
 
-    def call(self, at: datetime) -> Listing:
-        """Call the function now and check what it returns."""
+    def _find_kept(self, at: datetime) -> Listed | None:
+        for known in reversed(self._kept):
+            listed, good_for = self._kept[known]
+            if known <= at <= known + good_for:
+                self._kept.move_to_end(known)
+                return listed
+        return None
+
+    def _call(self, at: datetime) -> Listed:
         returned = call_user(
             f'The partition function of set "{self._set_name}"',
             self._function,
@@ -66,7 +117,7 @@ class PartitionFunction:
         partitions = self._partitions(returned)
         keys = tuple(partition.name for partition in partitions)
         self._check_keys(keys)
-        return Listing(partitions, ListedKeys(keys))
+        return Listed(partitions, ListedKeys(keys))
 
     def _partitions(self, returned: object) -> Sequence[Partition]:
         if not isinstance(returned, (list, tuple)):
@@ -76,10 +127,10 @@ class PartitionFunction:
             )
         partitions = []
         for index, item in enumerate(returned):
-            if isinstance(item, str):
-                partitions.append(Partition(item))
-            elif isinstance(item, Partition):
+            if isinstance(item, Partition):
                 partitions.append(item)
+            elif isinstance(item, str):
+                partitions.append(Partition(item))
             else:
                 raise self._wrong(
                     f"returned {shown(item)} ({type(item).__name__}) at place {index} of its "
@@ -90,7 +141,7 @@ class PartitionFunction:
     def _check_keys(self, keys: Sequence[str]) -> None:
         for key in keys:
             if problem := key_problem(key):
-                raise self._wrong(f"returned a partition whose key {shown(key)} {problem}")
+                raise self._wrong(f"returned a partition whose key {shown(key, 60)} {problem}")
         if len(set(keys)) == len(keys):
             return
         twice = [key for key, times in Counter(keys).items() if times > 1]
@@ -121,4 +172,4 @@ def _takes_time(set_name: str, function: Callable[..., Any]) -> bool:
         raise DefinitionError(
             f'partition_fn of set "{set_name}" must take no argument or one (the current time).'
         )
-    return len(required) == 1 or len(positional) == 1
+    return len(positional) == 1

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from backfill.definitions.keys import KeySpace
-from backfill.definitions.listing import Listing, PartitionFunction
+from backfill.definitions.listing import Computed, PartitionFunction, Partitions
 from backfill.definitions.partition import Partition
+from backfill.definitions.partitions import (
+    DynamicKeys,
+    DynamicPartitionsDefinition,
+    PartitionsDefinition,
+    StaticPartitionsDefinition,
+    TimeWindowPartitionsDefinition,
+)
+from backfill.definitions.place import calling_place
 from backfill.definitions.tags import PARTITION_SET_TAG, PARTITION_TAG, tags_problem
 from backfill.definitions.text import shown
 from backfill.definitions.user_code import call_user
@@ -18,20 +26,12 @@ from backfill.errors import DefinitionError, NotFound, UserCodeError
 if TYPE_CHECKING:
     from backfill.definitions.pipeline import PipelineDefinition
 
-_NAME = re.compile(r"[A-Za-z0-9_]+")
-
-
-class PartitionsDefinition(Protocol):
-    """What defines partitions by rule: time windows, fixed lists, dimensions."""
-
-    @property
-    def kind(self) -> str:
-        """Return what kind of partitions these are, such as `time_window`."""
-        ...
-
-    def key_space(self, at: datetime) -> KeySpace:
-        """Return the keys at a time."""
-        ...
+_NAME = re.compile(r"[A-Za-z0-9_]{1,200}")
+_KINDS: Sequence[tuple[type[PartitionsDefinition], str]] = (
+    (TimeWindowPartitionsDefinition, "time_window"),
+    (StaticPartitionsDefinition, "static"),
+    (DynamicPartitionsDefinition, "dynamic"),
+)
 
 
 class PartitionSetDefinition:
@@ -46,6 +46,10 @@ class PartitionSetDefinition:
         mode: Kept for programs that name one.
         run_config_fn_for_partition: Takes a Partition, returns its run config.
         tags_fn_for_partition: Takes a Partition, returns the tags of its run.
+        partitions_def: The value of its partitions is their time window, or else their key.
+
+    Attributes:
+        place: Where it is defined.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class PartitionSetDefinition:
         step_selection: Sequence[str] | None = None,
         description: str | None = None,
     ) -> None:
+        self.place = calling_place()
         self.name = _checked_name(name)
         self.pipeline = pipeline
         self.pipeline_name = self._pipeline_name(pipeline_name)
@@ -87,56 +92,81 @@ class PartitionSetDefinition:
     @property
     def kind(self) -> str:
         """`function` for a set with a partition_fn, else the kind of its definition."""
-        return "function" if self.partitions_def is None else self.partitions_def.kind
+        for definition, kind in _KINDS:
+            if isinstance(self.partitions_def, definition):
+                return kind
+        return "function" if self.partitions_def is None else type(self.partitions_def).__name__
 
     @property
     def has_tags_fn(self) -> bool:
         """Whether its runs may carry tags of their own."""
         return self._tags_fn is not None
 
+    def partitions(self, at: datetime, *, dynamic_keys: DynamicKeys | None = None) -> Partitions:
+        """Return the partitions at a time, computed where they can be.
+
+        Args:
+            dynamic_keys: Where definitions of dynamic partitions find their keys.
+
+        Raises:
+            UserCodeError: The partition function raised.
+            DefinitionError: It returned something else than distinct partitions.
+        """
+        if self._function is not None:
+            return self._function.listed(at)
+        assert self.partitions_def is not None
+        keys = self.partitions_def.key_space(at, dynamic_partitions_store=dynamic_keys)
+        return Computed(keys)
+
+    def key_space(
+        self, current_time: datetime, *, dynamic_keys: DynamicKeys | None = None
+    ) -> KeySpace:
+        """Return the keys at a time; raises as `partitions` does."""
+        return self.partitions(current_time, dynamic_keys=dynamic_keys).keys
+
     def get_partitions(self, current_time: datetime | None = None) -> list[Partition]:
         """Return every partition, in order, at a time (now when not given)."""
-        at = current_time or datetime.now(UTC)
-        if self._function is not None:
-            return list(self._function.call(at).partitions)
-        keys = self.key_space(at)
-        return [_computed(keys, key) for key in keys.slice(0, len(keys))]
+        found = self.partitions(current_time or datetime.now(UTC))
+        keys = found.keys.slice(0, len(found.keys))
+        return [partition for key in keys if (partition := found.find(key)) is not None]
 
     def get_partition_names(self, current_time: datetime | None = None) -> list[str]:
         """Return the key of every partition, in order, at a time (now when not given)."""
-        at = current_time or datetime.now(UTC)
-        if self._function is not None:
-            return list(self._function.call(at).keys.keys)
-        keys = self.key_space(at)
+        keys = self.key_space(current_time or datetime.now(UTC))
         return list(keys.slice(0, len(keys)))
 
-    def get_partition(self, name: str, current_time: datetime | None = None) -> Partition:
-        """Return the partition of a key.
+    def get_partition(
+        self,
+        name: str,
+        current_time: datetime | None = None,
+        *,
+        dynamic_keys: DynamicKeys | None = None,
+    ) -> Partition:
+        """Return the partition of a key, at a time (now when not given).
 
         Raises:
             NotFound: The set has no such partition; the nearest are named.
         """
-        return self._partition(name, current_time or datetime.now(UTC))
+        at = current_time or datetime.now(UTC)
+        found = self.partitions(at, dynamic_keys=dynamic_keys)
+        partition = found.find(name)
+        if partition is None and self._function is not None:
+            found = self._function.listed(at, fresh=True)  # it may be newer than what was kept
+            partition = found.find(name)
+        if partition is None:
+            raise self.unknown(name, found.keys)
+        return partition
 
-    def key_space(self, current_time: datetime) -> KeySpace:
-        """Return the keys at a time, computed where they can be."""
-        if self.partitions_def is not None:
-            return self.partitions_def.key_space(current_time)
-        return self._listing(current_time).keys
-
-    def partitions(self, keys: Sequence[str], at: datetime) -> Iterator[Partition]:
-        """Yield the partition of each key, which must be keys of the set at that time."""
-        if self.partitions_def is None:
-            listing = self._listing(at)
-            for key in keys:
-                index = listing.keys.index_of(key)
-                if index is None:
-                    raise self._unknown(key, listing.keys)
-                yield listing.partitions[index]
-            return
-        space = self.key_space(at)
-        for key in keys:
-            yield _computed(space, key)
+    def unknown(self, key: str, keys: KeySpace) -> NotFound:
+        """Return the error for a key that is none of the set's."""
+        near = " or ".join(f'"{name}"' for name in keys.nearest(key))
+        meant = f" Did you mean {near}?" if near else ""
+        return NotFound(
+            f'Partition set "{self.name}" has no partition "{key}".{meant} '
+            f"It has {len(keys)} partitions{_ends(keys)}.",
+            partition_set=self.name,
+            partition=key,
+        )
 
     def run_config_for_partition(
         self, partition: Partition | str, current_time: datetime | None = None
@@ -189,30 +219,8 @@ class PartitionSetDefinition:
             raise UserCodeError(f"{what} {problem}.", **facts)
         return dict(tags)
 
-    def _listing(self, at: datetime) -> Listing:
-        assert self._function is not None
-        return self._function.listing(at)
-
     def _resolved(self, partition: Partition | str, at: datetime | None) -> Partition:
-        if isinstance(partition, Partition):
-            return partition
-        return self._partition(partition, at or datetime.now(UTC))
-
-    def _partition(self, key: str, at: datetime) -> Partition:
-        keys = self.key_space(at)
-        if keys.index_of(key) is None:
-            raise self._unknown(key, keys)
-        return next(self.partitions([key], at))
-
-    def _unknown(self, key: str, keys: KeySpace) -> NotFound:
-        near = " or ".join(f'"{name}"' for name in keys.nearest(key))
-        meant = f" Did you mean {near}?" if near else ""
-        return NotFound(
-            f'Partition set "{self.name}" has no partition "{key}".{meant} '
-            f"It has {len(keys)} partitions{_ends(keys)}.",
-            partition_set=self.name,
-            partition=key,
-        )
+        return self.get_partition(partition, at) if isinstance(partition, str) else partition
 
     def _pipeline_name(self, given: str | None) -> str:
         if self.pipeline is not None:
@@ -247,7 +255,11 @@ class PartitionSetDefinition:
         given = steps if steps is not None else solids
         if given is None:
             return None
-        if isinstance(given, str) or not all(isinstance(step, str) for step in given):
+        if (
+            isinstance(given, str)
+            or not isinstance(given, Sequence)
+            or not all(isinstance(step, str) for step in given)
+        ):
             raise DefinitionError(
                 f'The step selection of set "{self.name}" must be a list of step names, '
                 f"not {shown(given)}."
@@ -270,11 +282,6 @@ def _checked_name(name: object) -> str:
             f"{shown(name)} cannot name a partition set: use letters, digits and underscores."
         )
     return name
-
-
-def _computed(keys: KeySpace, key: str) -> Partition:
-    window = keys.window_of(key)
-    return Partition(key if window is None else window, key, time_window=window)
 
 
 def _ends(keys: KeySpace) -> str:

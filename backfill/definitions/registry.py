@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from backfill.definitions.catalog import unknown_definition
 from backfill.definitions.partition_set import PartitionSetDefinition
 from backfill.definitions.pipeline import PipelineDefinition
 from backfill.definitions.repository import RepositoryDefinition
@@ -21,8 +22,7 @@ from backfill.definitions.sources import (
     user_modules,
 )
 from backfill.definitions.text import shown
-from backfill.errors import DefinitionError, DefinitionsUnavailable, NotFound, did_you_mean
-from backfill.settings import get_settings
+from backfill.errors import DefinitionError, DefinitionsUnavailable, did_you_mean
 
 
 @runtime_checkable
@@ -64,15 +64,15 @@ class Registry:
         self._stamps = stamps(loaded.files)
 
     @classmethod
-    def load(cls, sources: str | Iterable[str] | None = None) -> Registry:
-        """Load modules and files, those of the settings when none are given.
+    def load(cls, sources: str | Iterable[str]) -> Registry:
+        """Load modules and files: `shop.pipelines,shop/reports.py`, or an iterable of them.
 
         Raises:
             DefinitionsUnavailable: One cannot be imported; `facts["traceback"]` is the user's
-                own, `facts["files"]` what was being read.
+                own.
             DefinitionError: What they define is wrong or contradicts itself.
         """
-        parsed = parse_sources(get_settings().definitions if sources is None else sources)
+        parsed = parse_sources(sources)
         if not parsed:
             raise DefinitionsUnavailable(
                 "No definitions are given: name a module with -m or a file with -f, or set "
@@ -136,16 +136,13 @@ class Registry:
             restore(old, user_modules(old.values()))
             self._stamps = {**now, **stamps(files_of(error, self.sources))}
             raise
-        self._stamps = stamps(self._loaded.files)
+        # an edit during the import counts as a change: what is known keeps its earlier stamp
+        self._stamps = {file: now.get(file, at) for file, at in stamps(self._loaded.files).items()}
 
     def _get(self, kind: str, known: Mapping[str, _Definition], name: str) -> _Definition:
         if name in known:
             return known[name]
-        raise NotFound(
-            f'No {kind} named "{name}".{did_you_mean(name, known)} {_loaded_from(self.sources)}',
-            kind=kind,
-            name=name,
-        )
+        raise unknown_definition(kind, name, known, [source.text for source in self.sources])
 
 
 def _load(sources: Sequence[Source]) -> Loaded:

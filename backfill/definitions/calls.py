@@ -1,0 +1,194 @@
+"""What can be asked of definitions, whichever process holds them.
+
+`LocalDefinitions` answers in this process, `DefinitionsProcess` in a child with time limits. Every
+`at` is a timezone-aware time: nothing behind these calls reads a clock to decide what exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from backfill.definitions.catalog import Catalog
+
+
+class KeyRange(NamedTuple):
+    """Consecutive keys of a set, frozen: both ends (inclusive) and how many there were."""
+
+    first: str
+    last: str
+    size: int
+
+
+@dataclass(frozen=True)
+class SelectionResult:
+    """What a selection chose, in the set's order and never empty.
+
+    Attributes:
+        ranges: (first index, last index) of each run of consecutive keys, both inclusive.
+        key_ranges: The same by key: what a submitted backfill keeps.
+    """
+
+    count: int
+    ranges: Sequence[tuple[int, int]]
+    key_ranges: Sequence[KeyRange]
+
+    @property
+    def first_key(self) -> str:
+        return self.key_ranges[0].first
+
+    @property
+    def last_key(self) -> str:
+        return self.key_ranges[-1].last
+
+
+class ExpandedPartition(NamedTuple):
+    """A partition to make a run of, with the tags that its set's function gives it."""
+
+    key: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A chunk of the partitions of key ranges.
+
+    Attributes:
+        next_offset: Where the next chunk starts; the count of the ranges when this is the last.
+        vanished: Ends of ranges that the set has no longer; what is left between was taken.
+        drifted: Whether a range now holds more or fewer keys than when it was frozen.
+    """
+
+    partitions: Sequence[ExpandedPartition]
+    next_offset: int
+    vanished: Sequence[str] = ()
+    drifted: bool = False
+
+
+@dataclass(frozen=True)
+class ResolvedConfig:
+    """The run config of one partition; `errors` is empty when it fits the pipeline's schemas."""
+
+    config: Mapping[str, Any]
+    tags: Mapping[str, str]
+    errors: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class PartitionProblem:
+    """Why the run of one partition could not start: what raised, or every config error."""
+
+    partition: str
+    detail: str
+    errors: Sequence[Mapping[str, Any]] = ()
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A chunk of partitions whose run config was resolved and validated.
+
+    Attributes:
+        checked: How many were looked at; fewer than asked for when time ran out.
+        next_offset: Where to go on; the count of the ranges at the end.
+        invalid: How many of them cannot run.
+        problems: The first of those.
+    """
+
+    checked: int
+    next_offset: int
+    invalid: int = 0
+    problems: Sequence[PartitionProblem] = field(default_factory=tuple)
+
+
+class Definitions(Protocol):
+    """Every call raises DefinitionsUnavailable when the code cannot be loaded, crashes or hangs,
+    NotFound for an unknown set or pipeline, UserCodeError when a user's function fails, and
+    DefinitionError when it returns something impossible."""
+
+    def catalog(self) -> Catalog:
+        """Return what is defined; cheap when nothing has changed."""
+        ...
+
+    def count(self, set_name: str, at: datetime) -> int:
+        """Return how many partitions a set has."""
+        ...
+
+    def page(self, set_name: str, start: int, stop: int, at: datetime) -> Sequence[str]:
+        """Return the keys with start <= index < stop, clipped to the set."""
+        ...
+
+    def index_of(self, set_name: str, keys: Sequence[str], at: datetime) -> Sequence[int | None]:
+        """Return where each key stands in the set's order; None for one that is not in it."""
+        ...
+
+    def select(
+        self,
+        set_name: str,
+        selection: str,
+        at: datetime,
+        *,
+        limit: int,
+        statuses: Mapping[str, Sequence[str]] | None = None,
+    ) -> SelectionResult:
+        """Evaluate a selection.
+
+        Args:
+            limit: More partitions than this are refused.
+            statuses: The keys of each status that `status_words` finds in the selection.
+
+        Raises:
+            SelectionInvalid: It cannot be read, names unknown keys, or selects none or too many.
+        """
+        ...
+
+    def expand(
+        self,
+        set_name: str,
+        key_ranges: Sequence[KeyRange],
+        *,
+        offset: int,
+        limit: int,
+        at: datetime,
+        after: str | None = None,
+    ) -> Expansion:
+        """Return the partitions of frozen ranges, counted as they were when frozen.
+
+        Args:
+            offset: How many were taken before; go on with `next_offset`.
+            limit: At most about this many; fewer when the tags function is slow.
+            after: The key taken last: keeps the place when the set changes between chunks.
+        """
+        ...
+
+    def run_config(
+        self,
+        set_name: str,
+        key: str,
+        at: datetime,
+        *,
+        override: Mapping[str, Any] | None = None,
+    ) -> ResolvedConfig:
+        """Resolve the run config of a partition, the override merged over it, and validate it."""
+        ...
+
+    def validate_config(
+        self, pipeline: str, config: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return every error of a run config: path, value, expected, sample."""
+        ...
+
+    def validate_partitions(
+        self,
+        set_name: str,
+        key_ranges: Sequence[KeyRange],
+        *,
+        offset: int,
+        limit: int,
+        at: datetime,
+        override: Mapping[str, Any] | None = None,
+    ) -> Validation:
+        """Resolve and validate the run config of a chunk of partitions."""
+        ...

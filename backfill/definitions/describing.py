@@ -1,0 +1,60 @@
+"""Telling what a registry holds as plain data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from backfill.definitions.catalog import (
+    Catalog,
+    PartitionSetInfo,
+    PipelineInfo,
+    ScheduleInfo,
+    StepInfo,
+)
+from backfill.definitions.partition_set import PartitionSetDefinition
+from backfill.definitions.pipeline import PipelineDefinition
+from backfill.definitions.registry import Registry
+
+
+def describe_registry(registry: Registry, loaded_at: datetime | None) -> Catalog:
+    """Return everything that is defined, each kind sorted by name."""
+    return Catalog(
+        sources=tuple(source.text for source in registry.sources),
+        pipelines=tuple(_pipeline(item) for _, item in sorted(registry.pipelines.items())),
+        partition_sets=tuple(
+            _partition_set(item) for _, item in sorted(registry.partition_sets.items())
+        ),
+        schedules=tuple(_schedule(item) for _, item in sorted(registry.schedules.items())),
+        version=registry.version,
+        loaded_at=loaded_at,
+    )
+
+
+def _pipeline(pipeline: PipelineDefinition) -> PipelineInfo:
+    told = pipeline.describe()
+    steps = tuple(StepInfo(**step) for step in told.pop("steps"))
+    return PipelineInfo(**told, steps=steps, run_config_sample=pipeline.config.sample())
+
+
+def _partition_set(partition_set: PartitionSetDefinition) -> PartitionSetInfo:
+    return PartitionSetInfo(
+        name=partition_set.name,
+        pipeline=partition_set.pipeline_name,
+        kind=partition_set.kind,
+        description=partition_set.description,
+        has_tags_fn=partition_set.has_tags_fn,
+        step_selection=partition_set.step_selection,
+        place=str(partition_set.place),
+    )
+
+
+def _schedule(schedule: Any) -> ScheduleInfo:
+    return ScheduleInfo(
+        name=schedule.name,
+        pipeline=schedule.pipeline_name,
+        cron=schedule.cron_schedule,
+        partition_set=getattr(getattr(schedule, "partition_set", None), "name", None),
+        timezone=getattr(schedule, "execution_timezone", None) or "UTC",
+        description=getattr(schedule, "description", None),
+    )

@@ -1,0 +1,198 @@
+"""Definitions answered in this process: what the definitions process, workers and tests use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from backfill.definitions.calls import (
+    ExpandedPartition,
+    Expansion,
+    KeyRange,
+    PartitionProblem,
+    ResolvedConfig,
+    SelectionResult,
+    Validation,
+)
+from backfill.definitions.catalog import Catalog, LoadProblem
+from backfill.definitions.chunks import Chunk
+from backfill.definitions.describing import describe_registry
+from backfill.definitions.keys import KeySpace
+from backfill.definitions.merging import merged
+from backfill.definitions.partition import Partition
+from backfill.definitions.partition_set import PartitionSetDefinition
+from backfill.definitions.partitions import DynamicKeys
+from backfill.definitions.ranges import freeze
+from backfill.definitions.registry import Registry
+from backfill.definitions.run_config import RunConfigSchema
+from backfill.definitions.selecting import selected_ranges
+from backfill.errors import BackfillError, ConfigInvalid, UserCodeError
+
+_PROBLEMS_TOLD = 100
+_NO_TAGS: Mapping[str, str] = {}
+
+
+class LocalDefinitions:
+    """Calls users' functions right here: they may take any time, and crash the caller.
+
+    Args:
+        loaded_at: When the registry was loaded, for the catalog.
+        dynamic_keys: Where definitions of dynamic partitions find their keys.
+        budget_seconds: A chunk whose functions take longer than this ends early and says where.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        loaded_at: datetime | None = None,
+        dynamic_keys: DynamicKeys | None = None,
+        budget_seconds: float = 5.0,
+    ) -> None:
+        self._registry = registry
+        self._loaded_at = loaded_at
+        self._dynamic_keys = dynamic_keys
+        self._budget_seconds = budget_seconds
+
+    def catalog(self) -> Catalog:
+        return describe_registry(self._registry, self._loaded_at)
+
+    def check(self, set_name: str, at: datetime) -> LoadProblem | None:
+        """List the partitions of a set and say what is wrong with that, or None."""
+        try:
+            self._keys(set_name, at)
+        except BackfillError as error:
+            return LoadProblem(error.code, error.detail, set_name, error.facts.get("traceback"))
+        return None
+
+    def count(self, set_name: str, at: datetime) -> int:
+        return len(self._keys(set_name, at))
+
+    def page(self, set_name: str, start: int, stop: int, at: datetime) -> Sequence[str]:
+        return self._keys(set_name, at).slice(start, stop)
+
+    def index_of(self, set_name: str, keys: Sequence[str], at: datetime) -> Sequence[int | None]:
+        space = self._keys(set_name, at)
+        return [space.index_of(key) for key in keys]
+
+    def select(
+        self,
+        set_name: str,
+        selection: str,
+        at: datetime,
+        *,
+        limit: int,
+        statuses: Mapping[str, Sequence[str]] | None = None,
+    ) -> SelectionResult:
+        keys = self._keys(set_name, at)
+        ranges = selected_ranges(
+            set_name, keys, selection, at, limit=limit, statuses=statuses or {}
+        )
+        count = sum(last - first + 1 for first, last in ranges)
+        return SelectionResult(count, ranges, freeze(keys, ranges))
+
+    def expand(
+        self,
+        set_name: str,
+        key_ranges: Sequence[KeyRange],
+        *,
+        offset: int,
+        limit: int,
+        at: datetime,
+        after: str | None = None,
+    ) -> Expansion:
+        partition_set = self._set(set_name)
+        found = partition_set.partitions(at, dynamic_keys=self._dynamic_keys)
+        chunk = Chunk(found, key_ranges, offset, limit, after)
+        if not partition_set.has_tags_fn:
+            partitions = [ExpandedPartition(key, _NO_TAGS) for key in chunk.all_keys()]
+        else:
+            ends_at = time.monotonic() + self._budget_seconds
+            partitions = [
+                ExpandedPartition(partition.name, partition_set.own_tags(partition))
+                for partition in chunk.until(ends_at)
+            ]
+        return Expansion(partitions, chunk.next_offset, chunk.vanished, chunk.drifted)
+
+    def run_config(
+        self,
+        set_name: str,
+        key: str,
+        at: datetime,
+        *,
+        override: Mapping[str, Any] | None = None,
+    ) -> ResolvedConfig:
+        partition_set = self._set(set_name)
+        partition = partition_set.get_partition(key, at, dynamic_keys=self._dynamic_keys)
+        config = merged(partition_set.run_config_for_partition(partition), override)
+        tags = partition_set.tags_for_partition(partition)
+        return ResolvedConfig(config, tags, _config_errors(self._schema(partition_set), config))
+
+    def validate_config(
+        self, pipeline: str, config: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        return _config_errors(self._registry.pipeline(pipeline).config, config)
+
+    def validate_partitions(
+        self,
+        set_name: str,
+        key_ranges: Sequence[KeyRange],
+        *,
+        offset: int,
+        limit: int,
+        at: datetime,
+        override: Mapping[str, Any] | None = None,
+    ) -> Validation:
+        partition_set = self._set(set_name)
+        schema = self._schema(partition_set)
+        found = partition_set.partitions(at, dynamic_keys=self._dynamic_keys)
+        chunk = Chunk(found, key_ranges, offset, limit)
+        checked = 0
+        problems = []
+        for partition in chunk.until(time.monotonic() + self._budget_seconds):
+            checked += 1
+            problem = _partition_problem(partition_set, partition, schema, override)
+            if problem is not None:
+                problems.append(problem)
+        return Validation(checked, chunk.next_offset, len(problems), problems[:_PROBLEMS_TOLD])
+
+    def _set(self, name: str) -> PartitionSetDefinition:
+        return self._registry.partition_set(name)
+
+    def _keys(self, set_name: str, at: datetime) -> KeySpace:
+        return self._set(set_name).key_space(at, dynamic_keys=self._dynamic_keys)
+
+    def _schema(self, partition_set: PartitionSetDefinition) -> RunConfigSchema:
+        pipeline = self._registry.pipeline(partition_set.pipeline_name)
+        selected = partition_set.step_selection
+        return pipeline.config if selected is None else pipeline.config_for(selected)
+
+
+def _config_errors(schema: RunConfigSchema, config: Any) -> Sequence[Mapping[str, Any]]:
+    try:
+        schema.validate(config)
+    except ConfigInvalid as error:
+        errors: Sequence[Mapping[str, Any]] = error.facts["errors"]
+        return errors
+    return ()
+
+
+def _partition_problem(
+    partition_set: PartitionSetDefinition,
+    partition: Partition,
+    schema: RunConfigSchema,
+    override: Mapping[str, Any] | None,
+) -> PartitionProblem | None:
+    """Say why the run of a partition could not start, or None."""
+    try:
+        config = partition_set.run_config_for_partition(partition)
+        partition_set.own_tags(partition)
+        schema.validate(merged(config, override))
+    except UserCodeError as error:
+        traceback = error.facts.get("traceback")
+        return PartitionProblem(partition.name, error.detail, traceback=traceback)
+    except ConfigInvalid as error:
+        return PartitionProblem(partition.name, error.detail, error.facts["errors"])
+    return None
