@@ -1,7 +1,117 @@
-"""Partitioned backfills on Celery."""
+"""Partitioned backfills on Celery: the public names, each loaded when it is first used."""
 
-from backfill.definitions.partition import Partition
-from backfill.definitions.partition_set import PartitionSetDefinition
-from backfill.definitions.repository import repository
+from __future__ import annotations
 
-__all__ = ["Partition", "PartitionSetDefinition", "repository"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backfill.definitions.config_schema import (
+        Array,
+        Enum,
+        EnumValue,
+        Field,
+        Map,
+        Noneable,
+        Permissive,
+        Secret,
+        Selector,
+        Shape,
+    )
+    from backfill.definitions.events import (
+        JsonValue,
+        MarkdownValue,
+        Metadata,
+        Output,
+        PathValue,
+        SizeValue,
+        UrlValue,
+    )
+    from backfill.definitions.partition import Partition
+    from backfill.definitions.partition_set import PartitionSetDefinition
+    from backfill.definitions.pipeline import PipelineDefinition, pipeline
+    from backfill.definitions.policies import (
+        Backoff,
+        Failure,
+        Jitter,
+        RetryPolicy,
+        RetryRequested,
+        Skip,
+    )
+    from backfill.definitions.ports import In, InputDefinition, Nothing, Out, OutputDefinition
+    from backfill.definitions.repository import repository
+    from backfill.definitions.resources import ResourceDefinition, resource
+    from backfill.definitions.steps import StepDefinition, solid, step
+
+_HOME = {
+    "config_schema": ("Array Enum EnumValue Field Map Noneable Permissive Secret Selector Shape"),
+    "events": "JsonValue MarkdownValue Metadata Output PathValue SizeValue UrlValue",
+    "partition": "Partition",
+    "partition_set": "PartitionSetDefinition",
+    "pipeline": "PipelineDefinition pipeline",
+    "policies": "Backoff Failure Jitter RetryPolicy RetryRequested Skip",
+    "ports": "In InputDefinition Nothing Out OutputDefinition",
+    "repository": "repository",
+    "resources": "ResourceDefinition resource",
+    "steps": "StepDefinition solid step",
+}
+_MODULES = {
+    name: f"backfill.definitions.{module}"
+    for module, names in _HOME.items()
+    for name in names.split()
+}
+
+__all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
+    "Array",
+    "Backoff",
+    "Enum",
+    "EnumValue",
+    "Failure",
+    "Field",
+    "In",
+    "InputDefinition",
+    "Jitter",
+    "JsonValue",
+    "Map",
+    "MarkdownValue",
+    "Metadata",
+    "Noneable",
+    "Nothing",
+    "Out",
+    "Output",
+    "OutputDefinition",
+    "Partition",
+    "PartitionSetDefinition",
+    "PathValue",
+    "Permissive",
+    "PipelineDefinition",
+    "ResourceDefinition",
+    "RetryPolicy",
+    "RetryRequested",
+    "Secret",
+    "Selector",
+    "Shape",
+    "SizeValue",
+    "Skip",
+    "StepDefinition",
+    "UrlValue",
+    "pipeline",
+    "repository",
+    "resource",
+    "solid",
+    "step",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module: `import backfill` itself stays cheap."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'backfill' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
