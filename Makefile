@@ -21,7 +21,8 @@ help: ## list these commands
 		do printf '%-16s %s\n' "$$a" "$$b"; done
 
 demo: $(READY) ## start everything on this machine and run two backfills (ARGS=--exit: end by itself)
-	@exec $(BIN)/backfill demo $(ARGS)
+	@if [ "$$(uname)" = Linux ]; then leash="$(BIN)/python backfill/embedded/leash.py $$PPID 15 - -"; fi; \
+	exec $$leash $(BIN)/backfill demo $(ARGS)
 
 test: $(READY_DEV) ## run all tests (ARGS passes through to pytest)
 	@status=0; \
