@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 import structlog
-from celery import Celery, Task, signals
+from celery import Celery, signals
 
 from backfill.coordinator.broker import TASK, celery_config
 from backfill.definitions.registry import Registry
@@ -49,8 +49,8 @@ class _Worker:
 _worker = _Worker()
 
 
-@app.task(name=TASK, bind=True, ignore_result=True)
-def run(self: Task, run_ids: list[int]) -> None:
+@app.task(name=TASK, ignore_result=True)
+def run(run_ids: list[int]) -> None:
     """Execute the runs of one message that are still queued."""
     _runner().handle(_checked(run_ids))
 
@@ -89,7 +89,7 @@ def _start_runner(index: int) -> Runner:
 
 
 @signals.setup_logging.connect
-def _on_logging(loglevel: Any = None, **_: Any) -> None:
+def _on_logging(**_: Any) -> None:
     configure_logging()
 
 

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import structlog
+from backfill.lifecycle.moves import Claim, Report, record
 from sqlalchemy.exc import SQLAlchemyError
 
 from backfill.errors import BackfillError
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunOutcome, StepOutcome
-from backfill.lifecycle.recording import Claim, Report, record
 from backfill.settings import Settings
 from backfill.states import StepState
 from backfill.storage.database import Database
@@ -140,9 +140,7 @@ class Reporter:
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
-            return self._changed.wait_for(
-                lambda: not self._ended and not self._committing, timeout
-            )
+            return self._changed.wait_for(lambda: not self._ended and not self._committing, timeout)
 
     def close(self) -> None:
         """Commit what is left and end the thread."""

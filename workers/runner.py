@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from backfill.execution.error_info import describe_error
+from backfill.lifecycle.moves import Claim
 from sqlalchemy import Connection, Row
 
 from backfill.definitions.merging import merged
 from backfill.definitions.registry import Registry
 from backfill.errors import BackfillError, DefinitionsUnavailable, NotFound
 from backfill.execution.engine import ExecutionPlan, compile_plan, execute
-from backfill.execution.errors import describe_error
 from backfill.execution.outcomes import RunEnd, RunInfo, RunOutcome
 from backfill.execution.outputs import FileOutputStore
-from backfill.lifecycle import moves, recording
-from backfill.lifecycle.recording import Claim
+from backfill.lifecycle import moves
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
 from workers.reporter import Reporter, RunRecorder
@@ -60,9 +60,7 @@ class _Control:
 class Runner:
     """Executes messages in one worker process."""
 
-    def __init__(
-        self, settings: Settings, registry: Registry, slot: Slot, worker_id: int
-    ) -> None:
+    def __init__(self, settings: Settings, registry: Registry, slot: Slot, worker_id: int) -> None:
         url = settings.effective_database_url()
         self.slot = slot
         self._settings = settings
@@ -150,9 +148,7 @@ class Runner:
 
     def _lose(self, tokens: Sequence[int]) -> None:
         lost = self._db.transact(
-            lambda conn: recording.lose(
-                self._db, conn, tokens, max_crashes=self._settings.max_crashes
-            )
+            lambda conn: moves.lose(self._db, conn, tokens, max_crashes=self._settings.max_crashes)
         )
         if lost:
             log.warning("runs.lost", runs=[row.id for row, _ in lost][:20], count=len(lost))
@@ -269,7 +265,9 @@ class Runner:
                 self._claims.sql("SELECT run_config, tags, steps FROM backfills WHERE id = :id"),
                 {"id": backfill_id},
             ).one()
-        facts = _BackfillFacts(decoded(row.run_config), decoded(row.tags) or {}, _tuple(decoded(row.steps)))
+        facts = _BackfillFacts(
+            decoded(row.run_config), decoded(row.tags) or {}, _tuple(decoded(row.steps))
+        )
         self._backfills[backfill_id] = (now, facts)
         return facts
 

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
+from backfill.lifecycle.moves import Claim
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from backfill.errors import BackfillError
-from backfill.lifecycle import fleet, moves, recording
+from backfill.lifecycle import fleet, moves
 from backfill.lifecycle.fleet import WorkerHello
-from backfill.lifecycle.recording import Claim
 from backfill.settings import Settings
 from backfill.storage.database import Database
 from workers.slots import Board, Slot
@@ -114,12 +114,12 @@ class Warden:
         if self._stopping_since is not None and self._board_released():
             reason = "its worker was shutting down"
             runs = self._db.transact(
-                lambda conn: recording.release(self._db, conn, tokens, reason=reason)
+                lambda conn: moves.release(self._db, conn, tokens, reason=reason)
             )
             log.info("runs.released", pid=pid, count=len(runs))
         else:
             lost = self._db.transact(
-                lambda conn: recording.lose(
+                lambda conn: moves.lose(
                     self._db, conn, tokens, max_crashes=self._settings.max_crashes
                 )
             )
@@ -171,11 +171,9 @@ class Warden:
         os.kill(pid, signal.SIGKILL)
         log.warning("run.ended_with_its_process", run=claim.run_id, pid=pid)
         reason = "canceled; it did not stop in time and was ended with its process"
+        self._db.transact(lambda conn: moves.stop(self._db, conn, [claim], reason=reason))
         self._db.transact(
-            lambda conn: recording.stop(self._db, conn, [claim], reason=reason)
-        )
-        self._db.transact(
-            lambda conn: recording.release(
+            lambda conn: moves.release(
                 self._db, conn, slot.tokens(), reason="it shared a process with a canceled run"
             )
         )

@@ -130,9 +130,7 @@ class Publisher:
             try:
                 self._publish(batch)
             except Exception as error:
-                log.warning(
-                    "broker.unreachable", messages=len(batch), error=str(error)[:200]
-                )
+                log.warning("broker.unreachable", messages=len(batch), error=str(error)[:200])
                 self._failures.put(Failed([m.id for m, _ in batch], str(error)))
                 self._app.pool.force_close_all()
                 self._wake()

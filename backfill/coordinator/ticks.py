@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 from backfill.coordinator.broker import Publisher
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, DefinitionsUnavailable
-from backfill.lifecycle import backfills, fleet, folding, moves, recording
+from backfill.lifecycle import backfills, fleet, folding, moves
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
@@ -126,9 +126,7 @@ class Ticks:
         limit = self._settings.expand_chunk if started else FIRST_CHUNK
         self._expand_again[backfill_id] = 0.0
         try:
-            made = backfills.expand_chunk(
-                self._db, self._definitions, backfill_id, limit=limit
-            )
+            made = backfills.expand_chunk(self._db, self._definitions, backfill_id, limit=limit)
         except DefinitionsUnavailable as error:
             log.warning("expand.waiting", backfill=backfill_id, error=error.detail[:300])
             self._expand_again[backfill_id] = time.monotonic() + 5.0
@@ -181,7 +179,7 @@ class Ticks:
         if time.monotonic() < self._reap_from:
             return False
         reaped = self._db.transact(
-            lambda conn: recording.reap(
+            lambda conn: moves.reap(
                 self._db, conn, max_crashes=self._settings.max_crashes, limit=REAP_LIMIT
             )
         )

@@ -259,9 +259,7 @@ class Admitter:
             return held
         return held | self._sort_out(conn, needing, held)
 
-    def _sort_out(
-        self, conn: Connection, needing: Sequence[Row[Any]], held: set[int]
-    ) -> set[int]:
+    def _sort_out(self, conn: Connection, needing: Sequence[Row[Any]], held: set[int]) -> set[int]:
         """Find who holds the rest: itself from an earlier attempt, or a run to wait behind."""
         shape = {"set_id": "bigint", "partition": "text", "run_id": "bigint"}
         rest = [r for r in needing if r.id not in held]
@@ -327,9 +325,7 @@ def living_slots(db: Database, conn: Connection, settings: Settings) -> dict[str
     return dict(slots)
 
 
-def _chunks(
-    rows: Sequence[Row[Any]], size: int
-) -> Iterable[Sequence[Row[Any]]]:
+def _chunks(rows: Sequence[Row[Any]], size: int) -> Iterable[Sequence[Row[Any]]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from backfill.definitions.calls import (
@@ -29,7 +29,7 @@ from backfill.lifecycle.names import pipeline_id, set_id
 from backfill.lifecycle.telling import note_event
 from backfill.states import BackfillMove, BackfillState
 from backfill.storage.database import Database
-from backfill.storage.models import backfill_ranges, backfills
+from backfill.storage.models import backfill_ranges
 
 CANCEL_CHUNK = 5_000
 QUEUE_TAG = "queue"
@@ -151,32 +151,29 @@ def _insert(
     chosen: SelectionResult,
     at: datetime,
 ) -> Submitted:
-    now = db.clock(conn)
-    backfill_id = conn.execute(
-        insert(backfills)
-        .values(
-            set_id=set_id(db, conn, request.partition_set),
-            pipeline_id=pipeline_id(db, conn, pipeline_name),
-            state=BackfillState.REQUESTED.value,
-            selection=request.selection,
-            selected_at=int(at.timestamp() * 1e6),
-            total=chosen.count,
-            max_active_runs=request.max_active_runs,
-            priority=request.priority,
-            ordering=request.ordering,
-            max_failures=request.max_failures,
-            queue=tags.get(QUEUE_TAG),
-            tags=dict(tags),
-            run_config=request.run_config,
-            steps=list(request.steps) if request.steps else None,
-            note=request.note,
-            created_by=request.created_by,
-            created_at=now,
-            idempotency_key=request.idempotency_key,
-            request_hash=request.fingerprint(),
-        )
-        .returning(backfills.c.id)
-    ).scalar_one()
+    backfill_id = moves.create_backfill(
+        db,
+        conn,
+        {
+            "set_id": set_id(db, conn, request.partition_set),
+            "pipeline_id": pipeline_id(db, conn, pipeline_name),
+            "selection": request.selection,
+            "selected_at": int(at.timestamp() * 1e6),
+            "total": chosen.count,
+            "max_active_runs": request.max_active_runs,
+            "priority": request.priority,
+            "ordering": request.ordering,
+            "max_failures": request.max_failures,
+            "queue": tags.get(QUEUE_TAG),
+            "tags": dict(tags),
+            "run_config": request.run_config,
+            "steps": list(request.steps) if request.steps else None,
+            "note": request.note,
+            "created_by": request.created_by,
+            "idempotency_key": request.idempotency_key,
+            "request_hash": request.fingerprint(),
+        },
+    )
     first = 0
     ranges = []
     for first_key, last_key, count in chosen.key_ranges:
@@ -245,9 +242,7 @@ def _expand(
     vanished: list[str] = []
     offset, stop = skip, skip + wanted
     while True:
-        piece = definitions.expand(
-            set_name, key_ranges, offset=offset, limit=stop - offset, at=at
-        )
+        piece = definitions.expand(set_name, key_ranges, offset=offset, limit=stop - offset, at=at)
         partitions += piece.partitions
         vanished += piece.vanished
         if piece.next_offset >= stop or piece.next_offset <= offset:
@@ -264,10 +259,8 @@ def _sort(backfill: Row[Any], n: int) -> int:
     return backfill.total - 1 - n if backfill.ordering == "newest" else n
 
 
-def _expanding(
-    db: Database, conn: Connection, backfill_id: int, *, lock: bool
-) -> Row[Any] | None:
-    row = conn.execute(
+def _expanding(db: Database, conn: Connection, backfill_id: int, *, lock: bool) -> Row[Any] | None:
+    return conn.execute(
         db.sql(
             "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, generation, "
             "max_failures, queue, ordering FROM backfills "
@@ -276,7 +269,6 @@ def _expanding(
         ),
         {"id": backfill_id},
     ).first()
-    return row
 
 
 @dataclass(frozen=True)
@@ -370,9 +362,7 @@ def pause(db: Database, backfill_id: int, *, reason: str, actor: str | None = No
 
     def work(conn: Connection) -> None:
         _lock(db, conn, backfill_id)
-        if not moves.move_backfill(
-            db, conn, backfill_id, BackfillMove.PAUSE, pause_reason=reason
-        ):
+        if not moves.move_backfill(db, conn, backfill_id, BackfillMove.PAUSE, pause_reason=reason):
             raise _wrong_state(db, conn, backfill_id, "paused", BackfillState.PAUSED)
         moves.recall(db, conn, backfill_id)
         note_event(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from backfill.errors import Conflict, NotFound
 from backfill.lifecycle import moves
@@ -14,7 +14,6 @@ from backfill.lifecycle.names import pipeline_id, set_id
 from backfill.lifecycle.telling import note_event
 from backfill.states import RunState
 from backfill.storage.database import Database
-from backfill.storage.models import runs
 
 
 @dataclass(frozen=True)
@@ -37,34 +36,32 @@ def launch(db: Database, request: LaunchRequest) -> int:
     """Make one pending run; the caller has checked its names and its config. Return its id."""
 
     def work(conn: Connection) -> int:
-        now = db.clock(conn)
-        row = conn.execute(
-            insert(runs)
-            .values(
-                set_id=set_id(db, conn, request.partition_set) if request.partition_set else None,
-                partition=request.partition,
-                pipeline_id=pipeline_id(db, conn, request.pipeline),
-                state=RunState.PENDING.value,
-                ready=True,
-                sort=-request.priority,
-                available_at=now,
-                max_failures=request.max_failures,
-                queue=request.queue,
-                tags=dict(request.tags) or None,
-                run_config=request.run_config,
-                steps=list(request.steps) if request.steps else None,
-                created_at=now,
-            )
-            .returning(runs.c.id, runs.c.attempt, runs.c.backfill_id, runs.c.set_id, runs.c.partition)
-        ).one()
-        moved = moves.Moved()
-        moved.run(row, None, RunState.PENDING)
-        moves.tell(db, conn, moved)
-        note_event(
-            db, conn, kind="run.launched", message=f"run of {request.pipeline} launched",
-            run_id=row.id, actor=request.created_by,
+        run_id = moves.create_run(
+            db,
+            conn,
+            {
+                "set_id": set_id(db, conn, request.partition_set)
+                if request.partition_set
+                else None,
+                "partition": request.partition,
+                "pipeline_id": pipeline_id(db, conn, request.pipeline),
+                "sort": -request.priority,
+                "max_failures": request.max_failures,
+                "queue": request.queue,
+                "tags": dict(request.tags) or None,
+                "run_config": request.run_config,
+                "steps": list(request.steps) if request.steps else None,
+            },
         )
-        return int(row.id)
+        note_event(
+            db,
+            conn,
+            kind="run.launched",
+            message=f"run of {request.pipeline} launched",
+            run_id=run_id,
+            actor=request.created_by,
+        )
+        return run_id
 
     launched = db.transact(work)
     db.notify()
@@ -80,13 +77,13 @@ def cancel_run(
         The state it is in now: canceled, or running until its worker stops it.
     """
     why = reason or (f"canceled by {actor}" if actor else "canceled")
-    state = db.transact(lambda conn: _cancel_where(db, conn, "id", run_id, why, actor))
+    state = db.transact(lambda conn: _cancel_one(db, conn, run_id, why, actor))
     db.notify()
     return state
 
 
-def _cancel_where(
-    db: Database, conn: Connection, column: str, run_id: int, why: str, actor: str | None
+def _cancel_one(
+    db: Database, conn: Connection, run_id: int, why: str, actor: str | None
 ) -> RunState:
     row = conn.execute(
         db.sql(f"SELECT state FROM runs WHERE id = :id{db.for_update}"), {"id": run_id}

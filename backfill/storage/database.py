@@ -133,9 +133,7 @@ class Database:
         if self.postgres:
             shape = ", ".join(f'"{c}" {t}' for c, t in columns.items())
             return f"json_to_recordset(CAST(:{name} AS json)) AS {name}({shape})"
-        fields = ", ".join(
-            f"json_extract(value, '$.{c}') AS \"{c}\"" for c in columns
-        )
+        fields = ", ".join(f"json_extract(value, '$.{c}') AS \"{c}\"" for c in columns)
         return f"(SELECT {fields} FROM json_each(:{name})) AS {name}"
 
     @property
@@ -279,9 +277,7 @@ def _parsed(url: str) -> URL:
             "Give postgresql+psycopg://user:password@host/name or sqlite:////path/file.db."
         ) from error
     if parsed.get_backend_name() not in {"postgresql", "sqlite"}:
-        raise Invalid(
-            f"{parsed.get_backend_name()} is not supported; use PostgreSQL or SQLite."
-        )
+        raise Invalid(f"{parsed.get_backend_name()} is not supported; use PostgreSQL or SQLite.")
     if parsed.drivername in {"postgresql", "postgres"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed

@@ -45,6 +45,7 @@ metadata = MetaData(
     }
 )
 
+Json = JSON(none_as_null=True)
 Id = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -95,9 +96,9 @@ backfills = Table(
     Column("ordering", Text, nullable=False, server_default="oldest"),
     Column("max_failures", Integer, nullable=False, server_default="0"),
     Column("queue", Text),
-    Column("tags", JSON, nullable=False, server_default="{}"),
-    Column("run_config", JSON),  # merged over the partition's
-    Column("steps", JSON),  # the chosen steps; null means all
+    Column("tags", Json, nullable=False, server_default="{}"),
+    Column("run_config", Json),  # merged over the partition's
+    Column("steps", Json),  # the chosen steps; null means all
     Column("idempotency_key", Text, unique=True),
     Column("request_hash", Text),
     Column("created_by", Text),
@@ -161,9 +162,9 @@ runs = Table(
     Column("max_failures", Integer, nullable=False, server_default="0"),
     Column("cancel_requested_at", BigInteger),
     Column("queue", Text),
-    Column("tags", JSON),
-    Column("run_config", JSON),  # override until it ran, then what was really used
-    Column("steps", JSON),
+    Column("tags", Json),
+    Column("run_config", Json),  # override until it ran, then what was really used
+    Column("steps", Json),
     Column("parent_id", BigInteger),
     Column("version", Text),
     Column("reason", Text),  # why skipped, failed, canceled or handed back
@@ -183,9 +184,7 @@ runs = Table(
     CheckConstraint("state = 'pending' OR NOT ready", name="ready"),
     CheckConstraint("(partition IS NULL) = (set_id IS NULL)", name="partition"),
     UniqueConstraint("set_id", "partition", "backfill_id", "generation", name="uq_runs_partition"),
-    _partial(
-        "ix_runs_ready", "backfill_id", "sort", "id", where="state = 'pending' AND ready"
-    ),
+    _partial("ix_runs_ready", "backfill_id", "sort", "id", where="state = 'pending' AND ready"),
     _partial(
         "ix_runs_parked", "backfill_id", "available_at", where="state = 'pending' AND NOT ready"
     ),
@@ -208,13 +207,11 @@ step_outcomes = Table(
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Column("reason", Text),
-    Column("metadata", JSON),
-    Column("outputs", JSON),
+    Column("metadata", Json),
+    Column("outputs", Json),
     PrimaryKeyConstraint("run_id", "attempt", "step"),
     CheckConstraint(f"state IN ({_listed(StepState)})", name="state"),
-    CheckConstraint(
-        "(state IN ('running', 'retrying')) = (finished_at IS NULL)", name="finished"
-    ),
+    CheckConstraint("(state IN ('running', 'retrying')) = (finished_at IS NULL)", name="finished"),
     sqlite_with_rowid=False,
 )
 
@@ -229,7 +226,7 @@ step_errors = Table(
     Column("type", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("traceback", Text, nullable=False),
-    Column("cause", JSON),
+    Column("cause", Json),
     PrimaryKeyConstraint("run_id", "attempt", "step", "try"),
 )
 
@@ -282,7 +279,7 @@ events = Table(
     Column("kind", Text, nullable=False),
     Column("actor", Text),
     Column("message", Text, nullable=False),
-    Column("facts", JSON),
+    Column("facts", Json),
     Index("ix_events_backfill", "backfill_id", "id"),
     Index("ix_events_run", "run_id", "id"),
 )
@@ -316,7 +313,7 @@ workers = Table(
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("slots", Integer, nullable=False),
-    Column("queues", JSON, nullable=False),
+    Column("queues", Json, nullable=False),
     Column("code_version", Text),
     Column("load_error", Text),
     Column("started_at", BigInteger, nullable=False),
@@ -332,7 +329,7 @@ leaders = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("beat_at", BigInteger, nullable=False),
-    Column("facts", JSON),
+    Column("facts", Json),
 )
 
 queues = Table(

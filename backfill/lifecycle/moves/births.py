@@ -1,0 +1,115 @@
+"""Births: how runs and backfills come into being, in their first state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert
+
+from backfill.lifecycle.moves.feed import Moved, tell
+from backfill.states import BackfillState, RunState
+from backfill.storage.database import Database, to_json
+from backfill.storage.models import backfills as backfills_table
+from backfill.storage.models import runs as runs_table
+
+NEW_RUN_COLUMNS = (
+    "backfill_id",
+    "generation",
+    "set_id",
+    "partition",
+    "pipeline_id",
+    "state",
+    "ready",
+    "sort",
+    "available_at",
+    "max_failures",
+    "queue",
+    "tags",
+    "created_at",
+)
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run of a backfill about to be made; `tags` are the partition's own."""
+
+    partition: str
+    sort: int
+    tags: dict[str, str] | None = None
+    queue: str | None = None
+
+
+def create_backfill_runs(
+    db: Database, conn: Connection, backfill: Row[Any], new: Sequence[NewRun], at: int
+) -> None:
+    """Bring the next runs of a backfill into being, pending and ready.
+
+    The caller holds the backfill's row lock and moves its cursor in the same transaction, so a
+    crash anywhere makes neither a gap nor a duplicate.
+    """
+    db.bulk_insert(
+        conn,
+        runs_table,
+        NEW_RUN_COLUMNS,
+        (
+            (
+                backfill.id,
+                backfill.generation,
+                backfill.set_id,
+                run.partition,
+                backfill.pipeline_id,
+                RunState.PENDING.value,
+                True,
+                run.sort,
+                at,
+                backfill.max_failures,
+                run.queue or backfill.queue,
+                to_json(run.tags) if run.tags else None,
+                at,
+            )
+            for run in new
+        ),
+    )
+    moved = Moved()
+    moved.created(backfill.id, len(new))
+    tell(db, conn, moved)
+
+
+def create_run(db: Database, conn: Connection, values: Mapping[str, Any]) -> int:
+    """Bring one run outside a backfill into being, pending and ready. Return its id.
+
+    Args:
+        values: Columns of `runs` but for its state and times.
+    """
+    now = db.clock(conn)
+    r = runs_table.c
+    row = conn.execute(
+        insert(runs_table)
+        .values(
+            state=RunState.PENDING.value, ready=True, available_at=now, created_at=now, **values
+        )
+        .returning(r.id, r.attempt, r.backfill_id, r.set_id, r.partition)
+    ).one()
+    moved = Moved()
+    moved.run(row, None, RunState.PENDING)
+    tell(db, conn, moved)
+    return int(row.id)
+
+
+def create_backfill(db: Database, conn: Connection, values: Mapping[str, Any]) -> int:
+    """Bring a backfill into being, requested. Return its id.
+
+    Args:
+        values: Columns of `backfills` but for its state and times.
+    """
+    backfill_id = conn.execute(
+        insert(backfills_table)
+        .values(state=BackfillState.REQUESTED.value, created_at=db.clock(conn), **values)
+        .returning(backfills_table.c.id)
+    ).scalar_one()
+    moved = Moved()
+    moved.backfills.append([backfill_id, BackfillState.REQUESTED.value])
+    tell(db, conn, moved)
+    return int(backfill_id)

@@ -1,0 +1,73 @@
+"""Claiming: a worker's lease on runs, taken, found again and renewed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from backfill.lifecycle.moves.feed import ROW, Moved, in_states, tell
+from backfill.states import RunMove, RunState
+from backfill.storage.database import Database
+
+
+def claim(
+    db: Database,
+    conn: Connection,
+    run_ids: Sequence[int],
+    *,
+    worker_id: int,
+    token: int,
+    lease_us: int,
+) -> Sequence[Row[Any]]:
+    """CLAIM: queued -> running under a fresh lease token. Only this raises `attempt`.
+
+    Returns:
+        A row per claimed run, in id order, with `at`, the database's time of the claim.
+    """
+    rows = conn.execute(
+        db.sql(
+            "UPDATE runs SET state = 'running', attempt = attempt + 1, token = :token, "
+            "worker_id = :worker, lease_expires_at = {now} + :lease, next_publish_at = NULL, "
+            "started_at = {now} "
+            f"WHERE {db.one_of('id', 'ids')} AND {in_states(RunMove.CLAIM.sources)} "
+            f"RETURNING {ROW}, generation, pipeline_id, message_id, message_size, queued_at, "
+            "tags, run_config, steps, parent_id, failures, started_at, {now} AS at"
+        ),
+        {"token": token, "worker": worker_id, "lease": lease_us, "ids": db.ints(run_ids)},
+    ).all()
+    moved = Moved()
+    for row in rows:
+        moved.run(row, RunState.QUEUED, RunState.RUNNING)
+    tell(db, conn, moved)
+    return sorted(rows, key=lambda row: int(row.id))
+
+
+def claimed_already(
+    db: Database, conn: Connection, run_ids: Sequence[int], token: int
+) -> Sequence[Row[Any]]:
+    """Return the runs this token holds: the answer to a claim whose reply was lost."""
+    return conn.execute(
+        db.sql(
+            f"SELECT {ROW}, generation, pipeline_id, message_id, message_size, queued_at, tags, "
+            "run_config, steps, parent_id, failures, started_at, {now} AS at "
+            f"FROM runs WHERE {db.one_of('id', 'ids')} AND token = :token "
+            "AND state = 'running' ORDER BY id"
+        ),
+        {"ids": db.ints(run_ids), "token": token},
+    ).all()
+
+
+def renew(
+    db: Database, conn: Connection, tokens: Sequence[int], lease_us: int
+) -> Sequence[Row[Any]]:
+    """Extend the leases held by `tokens`; return rows of id, token, cancel_requested_at."""
+    return conn.execute(
+        db.sql(
+            "UPDATE runs SET lease_expires_at = {now} + :lease "
+            f"WHERE state = 'running' AND {db.one_of('token', 'tokens')} "
+            "RETURNING id, token, cancel_requested_at"
+        ),
+        {"lease": lease_us, "tokens": db.ints(tokens)},
+    ).all()

@@ -1,0 +1,109 @@
+"""Endings: attempts written to their runs, history and holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from backfill.lifecycle.moves.deciding import Ending
+from backfill.lifecycle.moves.feed import Moved
+from backfill.lifecycle.moves.queueing import free_holds
+from backfill.lifecycle.moves.steps import cut
+from backfill.states import RUN_FINAL, RunState
+from backfill.storage.database import Database, to_json
+
+_ENDING_SHAPE = {
+    "id": "bigint",
+    "attempt": "int",
+    "state": "text",
+    "delay": "bigint",
+    "failed": "int",
+    "crashed": "int",
+    "alone": "boolean",
+    "reason": "text",
+    "failed_step": "text",
+    "error_type": "text",
+    "error_message": "text",
+    "run_config": "text",
+    "version": "text",
+}
+
+
+def write_endings(db: Database, conn: Connection, endings: Sequence[Ending], moved: Moved) -> None:
+    if not endings:
+        return
+    final = "f.state <> 'pending'"
+    json_type = "CAST(f.run_config AS json)" if db.postgres else "f.run_config"
+    rows = conn.execute(
+        db.sql(
+            "UPDATE runs SET state = f.state, lease_expires_at = NULL, "
+            f"ready = (NOT ({final}) AND f.delay = 0), "
+            f"finished_at = CASE WHEN {final} THEN {{now}} END, "
+            f"available_at = CASE WHEN {final} THEN runs.available_at ELSE {{now}} + f.delay END, "
+            "failures = runs.failures + f.failed, crashes = runs.crashes + f.crashed, "
+            "alone = (runs.alone OR f.alone), reason = f.reason, failed_step = f.failed_step, "
+            "error_type = f.error_type, error_message = f.error_message, "
+            f"run_config = CASE WHEN {final} AND f.run_config IS NOT NULL THEN {json_type} "
+            "ELSE runs.run_config END, version = coalesce(f.version, runs.version) "
+            f"FROM {db.records('f', _ENDING_SHAPE)} "
+            "WHERE runs.id = f.id AND runs.attempt = f.attempt AND runs.state = 'running' "
+            "RETURNING runs.id, runs.finished_at"
+        ),
+        {"f": to_json([_values(e) for e in endings])},
+    ).all()
+    assert len(rows) == len(endings), "a locked run moved under its lock"
+    _archive(db, conn, [e for e in endings if e.move.target not in RUN_FINAL])
+    free_holds(db, conn, [e.row.id for e in endings if e.move.target in RUN_FINAL])
+    for ending in endings:
+        moved.run(ending.row, RunState.RUNNING, ending.move.target)
+        if ending.report is not None and ending.report.busy_us:
+            moved.executed(ending.row.pipeline_id, ending.report.busy_us)
+
+
+def _values(ending: Ending) -> dict[str, Any]:
+    outcome = ending.report.outcome if ending.report else None
+    error = outcome.error if outcome else None
+    return {
+        "id": ending.row.id,
+        "attempt": ending.row.attempt,
+        "state": ending.move.target.value,
+        "delay": ending.delay_us,
+        "failed": ending.failed,
+        "crashed": ending.crashed,
+        "alone": ending.alone,
+        "reason": cut(ending.reason),
+        "failed_step": outcome.failed_step if outcome else None,
+        "error_type": error.type if error else None,
+        "error_message": cut(error.message) if error else None,
+        "run_config": to_json(outcome.run_config)
+        if outcome is not None and outcome.run_config
+        else None,
+        "version": ending.report.version if ending.report else None,
+    }
+
+
+def _archive(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:
+    """Keep attempts the run row will forget; the last attempt of a run lives on its row."""
+    if not endings:
+        return
+    conn.execute(
+        db.sql(
+            "INSERT INTO attempts (run_id, attempt, ending, worker_id, message_id, started_at, "
+            "ended_at, reason) VALUES (:run, :attempt, :ending, :worker, :message, :started, "
+            "{now}, :reason)"
+        ),
+        [
+            {
+                "run": e.row.id,
+                "attempt": e.row.attempt,
+                "ending": e.end.value,
+                "worker": e.row.worker_id,
+                "message": e.row.message_id,
+                "started": e.row.started_at,
+                "reason": cut(e.reason),
+            }
+            for e in endings
+        ],
+    )

@@ -1,0 +1,167 @@
+"""Queueing: pending runs on their way to the broker, back from it, or parked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from backfill.lifecycle.moves.feed import ROW, RUN_ROW, Moved, in_states, tell
+from backfill.states import RunMove, RunState
+from backfill.storage.database import Database, to_json
+
+
+@dataclass(frozen=True)
+class Admission:
+    """One run on its way to the broker, and the message that carries it."""
+
+    run_id: int
+    message_id: str
+    message_size: int
+
+
+def admit(
+    db: Database, conn: Connection, admissions: Sequence[Admission], *, publish_again_us: int
+) -> set[int]:
+    """ADMIT: pending and ready -> queued, with a finite next publish time. Return the moved ids."""
+    if not admissions:
+        return set()
+    shape = {"id": "bigint", "message_id": "text", "message_size": "int"}
+    rows = conn.execute(
+        db.sql(
+            "UPDATE runs SET state = 'queued', ready = false, waiting_run = NULL, "
+            "queued_at = {now}, next_publish_at = {now} + :again, publish_count = 1, "
+            "message_id = a.message_id, message_size = a.message_size "
+            f"FROM {db.records('a', shape)} "
+            f"WHERE runs.id = a.id AND runs.{in_states(RunMove.ADMIT.sources)} AND runs.ready "
+            f"RETURNING {RUN_ROW}"
+        ),
+        {
+            "again": publish_again_us,
+            "a": to_json(
+                [
+                    {"id": a.run_id, "message_id": a.message_id, "message_size": a.message_size}
+                    for a in admissions
+                ]
+            ),
+        },
+    ).all()
+    moved = Moved()
+    for row in rows:
+        moved.run(row, RunState.PENDING, RunState.QUEUED)
+    tell(db, conn, moved)
+    return {row.id for row in rows}
+
+
+def mark_published_again(
+    db: Database, conn: Connection, *, limit: int, again_us: int, hurry_after_us: int | None = None
+) -> Sequence[Row[Any]]:
+    """Move the next publish time of due queued runs on, doubling up to 10 minutes.
+
+    Args:
+        hurry_after_us: When given, also take runs not due yet that were queued this long ago
+            and published once: the broker's queue was seen empty.
+
+    Returns:
+        Rows of id, message_id, message_size, queue, pipeline_id: what to send after the commit.
+    """
+    due = "next_publish_at <= {now}"
+    if hurry_after_us is not None:
+        due = f"({due} OR (publish_count = 1 AND queued_at <= {{now}} - :hurry))"
+    return conn.execute(
+        db.sql(
+            "UPDATE runs SET publish_count = publish_count + 1, next_publish_at = {now} + "
+            "CASE WHEN publish_count > 4 THEN 600000000 ELSE :again * (1 << publish_count) END "
+            f"WHERE id IN (SELECT id FROM runs WHERE state = 'queued' AND {due} "
+            f"ORDER BY next_publish_at LIMIT :limit{db.skip_locked}) AND state = 'queued' "
+            "RETURNING id, message_id, message_size, queue, pipeline_id"
+        ),
+        {"again": again_us, "limit": limit}
+        | ({} if hurry_after_us is None else {"hurry": hurry_after_us}),
+    ).all()
+
+
+def publish_soon(db: Database, conn: Connection, message_ids: Sequence[str], in_us: int) -> None:
+    """Bring the next publish time of messages forward: sending them failed."""
+    conn.execute(
+        db.sql(
+            "UPDATE runs SET next_publish_at = {now} + :soon "
+            f"FROM {db.records('m', {'message_id': 'text'})} "
+            "WHERE runs.message_id = m.message_id AND runs.state = 'queued'"
+        ),
+        {"soon": in_us, "m": to_json([{"message_id": m} for m in message_ids])},
+    )
+
+
+def recall(db: Database, conn: Connection, backfill_id: int) -> int:
+    """RECALL: the queued runs of a backfill -> pending, their holds freed. Return how many."""
+    rows = conn.execute(
+        db.sql(
+            "UPDATE runs SET state = 'pending', ready = true, next_publish_at = NULL, "
+            "message_id = NULL, queued_at = NULL "
+            f"WHERE backfill_id = :backfill AND {in_states(RunMove.RECALL.sources)} RETURNING {ROW}"
+        ),
+        {"backfill": backfill_id},
+    ).all()
+    free_holds(db, conn, [row.id for row in rows])
+    moved = Moved()
+    for row in rows:
+        moved.run(row, RunState.QUEUED, RunState.PENDING)
+    tell(db, conn, moved)
+    return len(rows)
+
+
+def wake_due(db: Database, conn: Connection, limit: int) -> int:
+    """Make parked pending runs ready whose time has come."""
+    result = conn.execute(
+        db.sql(
+            "UPDATE runs SET ready = true, waiting_run = NULL WHERE id IN ("
+            "SELECT id FROM runs WHERE state = 'pending' AND NOT ready "
+            f"AND available_at <= {{now}} LIMIT :limit{db.skip_locked}) "
+            "AND state = 'pending'"
+        ),
+        {"limit": limit},
+    )
+    return int(result.rowcount)
+
+
+def wake_waiting(db: Database, conn: Connection, finished: Sequence[int]) -> int:
+    """Make runs ready that were parked behind the holds of `finished` runs."""
+    result = conn.execute(
+        db.sql(
+            "UPDATE runs SET ready = true, waiting_run = NULL "
+            f"WHERE {db.one_of('waiting_run', 'ids')} AND state = 'pending'"
+        ),
+        {"ids": db.ints(finished)},
+    )
+    return int(result.rowcount)
+
+
+def park_behind(
+    db: Database, conn: Connection, blocked: Sequence[tuple[int, int]], *, check_again_us: int
+) -> None:
+    """Park ready runs behind the runs that hold their partitions: (run, holder) pairs."""
+    shape = {"id": "bigint", "holder": "bigint"}
+    conn.execute(
+        db.sql(
+            "UPDATE runs SET ready = false, waiting_run = b.holder, "
+            "available_at = {now} + :again "
+            f"FROM {db.records('b', shape)} "
+            "WHERE runs.id = b.id AND runs.state = 'pending' AND runs.ready"
+        ),
+        {
+            "again": check_again_us,
+            "b": to_json([{"id": run, "holder": holder} for run, holder in blocked]),
+        },
+    )
+
+
+def free_holds(db: Database, conn: Connection, run_ids: Sequence[int]) -> None:
+    """Free the partition holds of runs that are final or were recalled."""
+    if run_ids:
+        conn.execute(
+            db.sql(f"DELETE FROM partition_holds WHERE {db.one_of('run_id', 'ids')}"),
+            {"ids": db.ints(run_ids)},
+        )

@@ -1,0 +1,150 @@
+"""Recording: what workers and the reaper write about attempts, fenced.
+
+Decide, then write: the rows of the runs a batch speaks of are locked first, what becomes of each
+is decided in Python, and one statement a table writes it. A run that no longer is on the attempt
+and token of its report is left out, with everything its worker says about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, released, reported
+from backfill.lifecycle.moves.endings import write_endings
+from backfill.lifecycle.moves.feed import Moved, tell
+from backfill.lifecycle.moves.steps import close_steps, write_errors, write_logs, write_steps
+from backfill.states import AttemptEnd, RunMove, RunState
+from backfill.storage.database import Database
+
+HELD = (
+    "id, attempt, token, backfill_id, set_id, partition, pipeline_id, failures, max_failures, "
+    "crashes, cancel_requested_at, worker_id, message_id, message_size, started_at, reason"
+)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a batch: runs by id that ended, and reports that were fenced off."""
+
+    ended: dict[int, RunState]
+    fenced: list[Claim]
+
+
+def record(
+    db: Database, conn: Connection, reports: Sequence[Report], *, retry_delay_us: int
+) -> Recorded:
+    """Write a batch of reports, all of it or none, fenced run by run.
+
+    Args:
+        reports: At most one per run.
+        retry_delay_us: Delay before a failed run with budget left is due again; doubles with
+            every failure.
+    """
+    held = _lock(db, conn, [r.claim.run_id for r in reports])
+    live: list[tuple[Report, Row[Any]]] = []
+    fenced: list[Claim] = []
+    for report in reports:
+        row = held.get(report.claim.run_id)
+        if row is None or (row.attempt, row.token) != (report.claim.attempt, report.claim.token):
+            fenced.append(report.claim)
+        else:
+            live.append((report, row))
+    endings = [reported(rep, row, retry_delay_us) for rep, row in live if rep.outcome is not None]
+    moved = Moved()
+    write_endings(db, conn, endings, moved)
+    write_steps(db, conn, [rep for rep, _ in live], moved)
+    write_errors(db, conn, [rep for rep, _ in live])
+    write_logs(db, conn, [rep for rep, _ in live], moved)
+    tell(db, conn, moved)
+    return Recorded({e.row.id: e.move.target for e in endings}, fenced)
+
+
+def reap(
+    db: Database, conn: Connection, *, max_crashes: int, limit: int
+) -> list[tuple[Row[Any], RunState]]:
+    """Take expired leases away: LOSE, LOSE_FINALLY, or STOP for runs asked to cancel.
+
+    A run that shared its message is not charged: nobody knows which one crashed the worker. It
+    goes back to be sent alone, and only a lone run's crash is counted.
+    """
+    rows = conn.execute(
+        db.sql(
+            f"SELECT {HELD} FROM runs WHERE state = 'running' AND lease_expires_at < {{now}} "
+            f"ORDER BY lease_expires_at LIMIT :limit{db.skip_locked}"
+        ),
+        {"limit": limit},
+    ).all()
+    return _lose(db, conn, rows, max_crashes)
+
+
+def lose(
+    db: Database, conn: Connection, tokens: Sequence[int], *, max_crashes: int
+) -> list[tuple[Row[Any], RunState]]:
+    """Do at once what `reap` would after the lease: the process with these tokens is dead."""
+    rows = conn.execute(
+        db.sql(
+            f"SELECT {HELD} FROM runs WHERE state = 'running' AND "
+            f"{db.one_of('token', 'tokens')} ORDER BY id{db.for_update}"
+        ),
+        {"tokens": db.ints(tokens)},
+    ).all()
+    return _lose(db, conn, rows, max_crashes)
+
+
+def release(db: Database, conn: Connection, tokens: Sequence[int], *, reason: str) -> list[int]:
+    """Hand back, uncharged, what these tokens hold: their worker ended them on its own account."""
+    rows = conn.execute(
+        db.sql(
+            f"SELECT {HELD} FROM runs WHERE state = 'running' AND "
+            f"{db.one_of('token', 'tokens')} ORDER BY id{db.for_update}"
+        ),
+        {"tokens": db.ints(tokens)},
+    ).all()
+    endings = [released(row, reason) for row in rows]
+    _finish_for_worker(db, conn, endings)
+    return [row.id for row in rows]
+
+
+def stop(db: Database, conn: Connection, claims: Sequence[Claim], *, reason: str) -> list[int]:
+    """STOP runs whose process was ended for them, fenced. Return the ids that stopped."""
+    held = _lock(db, conn, [c.run_id for c in claims])
+    endings = [
+        Ending(row=row, move=RunMove.STOP, end=AttemptEnd.CANCELED, reason=reason)
+        for c in claims
+        if (row := held.get(c.run_id)) is not None
+        and (row.attempt, row.token) == (c.attempt, c.token)
+    ]
+    _finish_for_worker(db, conn, endings)
+    return [e.row.id for e in endings]
+
+
+def _lose(
+    db: Database, conn: Connection, rows: Sequence[Row[Any]], max_crashes: int
+) -> list[tuple[Row[Any], RunState]]:
+    endings = [lost(row, max_crashes) for row in rows]
+    _finish_for_worker(db, conn, endings)
+    return [(e.row, e.move.target) for e in endings]
+
+
+def _finish_for_worker(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:
+    """Write endings their worker did not report, with the steps it left running."""
+    moved = Moved()
+    write_endings(db, conn, endings, moved)
+    close_steps(db, conn, endings, moved)
+    tell(db, conn, moved)
+
+
+def _lock(db: Database, conn: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """Lock the running rows among `ids`, in id order so that two batches cannot deadlock."""
+    rows = conn.execute(
+        db.sql(
+            f"SELECT {HELD} FROM runs WHERE {db.one_of('id', 'ids')} AND state = 'running' "
+            f"ORDER BY id{db.for_update}"
+        ),
+        {"ids": db.ints(ids)},
+    ).all()
+    return {row.id: row for row in rows}

@@ -1,0 +1,37 @@
+"""Steering: the moves of backfills."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from backfill.lifecycle.moves.feed import Moved, tell
+from backfill.states import BackfillMove
+from backfill.storage.database import Database
+
+
+def move_backfill(
+    db: Database,
+    conn: Connection,
+    backfill_id: int,
+    move: BackfillMove,
+    *,
+    pause_reason: str | None = None,
+) -> bool:
+    """Do one named move of a backfill; return whether it was in a state that allows it."""
+    sources = ", ".join(f"'{s.value}'" for s in sorted(move.sources))
+    finished = "{now}" if move.name.startswith("SETTLE") else "NULL"
+    started = ", started_at = {now}" if move is BackfillMove.START else ""
+    row = conn.execute(
+        db.sql(
+            f"UPDATE backfills SET state = :target, pause_reason = :reason, "
+            f"finished_at = {finished}{started} "
+            f"WHERE id = :id AND state IN ({sources}) RETURNING id"
+        ),
+        {"target": move.target.value, "reason": pause_reason, "id": backfill_id},
+    ).first()
+    if row is None:
+        return False
+    moved = Moved()
+    moved.backfills.append([backfill_id, move.target.value])
+    tell(db, conn, moved)
+    return True

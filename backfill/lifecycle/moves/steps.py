@@ -1,0 +1,160 @@
+"""Steps: outcomes, errors and log lines of the steps of locked runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from backfill.execution.outcomes import ErrorInfo
+from backfill.lifecycle.moves.deciding import Ending, Report
+from backfill.lifecycle.moves.feed import Moved
+from backfill.states import AttemptEnd, StepState
+from backfill.storage.database import Database, to_json
+
+_STEP_SHAPE = {
+    "run_id": "bigint",
+    "attempt": "int",
+    "step": "text",
+    "state": "text",
+    "tries": "int",
+    "started_at": "bigint",
+    "finished_at": "bigint",
+    "reason": "text",
+    "metadata": "text",
+    "outputs": "text",
+}
+_STEP_OVERWRITES = ", ".join(
+    f"{c} = excluded.{c}"
+    for c in ("state", "tries", "started_at", "finished_at", "reason", "metadata", "outputs")
+)
+
+
+def write_steps(db: Database, conn: Connection, reports: Sequence[Report], moved: Moved) -> None:
+    values = [
+        {
+            "run_id": r.claim.run_id,
+            "attempt": r.claim.attempt,
+            "step": s.step,
+            "state": s.state.value,
+            "tries": s.tries,
+            "started_at": s.started_at,
+            "finished_at": s.finished_at,
+            "reason": cut(s.reason),
+            "metadata": to_json(s.metadata) if s.metadata else None,
+            "outputs": to_json(s.outputs) if s.outputs else None,
+        }
+        for r in reports
+        for s in r.steps
+    ]
+    if not values:
+        return
+    as_json = "CAST({} AS json)" if db.postgres else "{}"
+    conn.execute(
+        db.sql(
+            "INSERT INTO step_outcomes (run_id, attempt, step, state, tries, started_at, "
+            "finished_at, reason, metadata, outputs) "
+            "SELECT s.run_id, s.attempt, s.step, s.state, s.tries, s.started_at, s.finished_at, "
+            f"s.reason, {as_json.format('s.metadata')}, {as_json.format('s.outputs')} "
+            f"FROM {db.records('s', _STEP_SHAPE)} WHERE true "
+            f"ON CONFLICT (run_id, attempt, step) DO UPDATE SET {_STEP_OVERWRITES} "
+            "WHERE step_outcomes.state IN ('running', 'retrying')"
+        ),
+        {"s": to_json(values)},
+    )
+    moved.steps.extend([v["run_id"], v["step"], v["state"]] for v in values)
+
+
+def close_steps(db: Database, conn: Connection, endings: Sequence[Ending], moved: Moved) -> None:
+    """End the steps that a dead worker left running, so that no box runs for ever."""
+    for ending in endings:
+        state = StepState.CANCELED if ending.end is AttemptEnd.CANCELED else StepState.FAILED
+        rows = conn.execute(
+            db.sql(
+                "UPDATE step_outcomes SET state = :state, finished_at = {now}, reason = :reason "
+                "WHERE run_id = :run AND attempt = :attempt AND state IN ('running', 'retrying') "
+                "RETURNING step"
+            ),
+            {
+                "state": state.value,
+                "reason": ending.reason,
+                "run": ending.row.id,
+                "attempt": ending.row.attempt,
+            },
+        ).all()
+        moved.steps.extend([ending.row.id, row.step, state.value] for row in rows)
+
+
+def write_errors(db: Database, conn: Connection, reports: Sequence[Report]) -> None:
+    values = [
+        {
+            "run": r.claim.run_id,
+            "attempt": r.claim.attempt,
+            "step": step,
+            "try": tries,
+            "at": at,
+            "type": error.type,
+            "message": error.message,
+            "traceback": error.traceback,
+            "cause": _cause(error.cause),
+        }
+        for r in reports
+        for step, tries, at, error in r.errors
+    ]
+    if values:
+        conn.execute(
+            db.sql(
+                'INSERT INTO step_errors (run_id, attempt, step, "try", at, type, message, '
+                "traceback, cause) VALUES (:run, :attempt, :step, :try, :at, :type, :message, "
+                ":traceback, "
+                + ("CAST(:cause AS json)" if db.postgres else ":cause")
+                + ") ON CONFLICT DO NOTHING"
+            ),
+            values,
+        )
+
+
+def _cause(error: ErrorInfo | None) -> str | None:
+    chain: list[dict[str, str]] = []
+    while error is not None and len(chain) < 10:
+        chain.append({"type": error.type, "message": error.message, "traceback": error.traceback})
+        error = error.cause
+    return to_json(chain) if chain else None
+
+
+def write_logs(db: Database, conn: Connection, reports: Sequence[Report], moved: Moved) -> None:
+    values = [
+        {
+            "run_id": r.claim.run_id,
+            "attempt": r.claim.attempt,
+            "step": line.step,
+            "at": line.at,
+            "level": line.level,
+            "message": line.message,
+        }
+        for r in reports
+        for line in r.logs
+    ]
+    if not values:
+        return
+    shape = {
+        "run_id": "bigint",
+        "attempt": "int",
+        "step": "text",
+        "at": "bigint",
+        "level": "text",
+        "message": "text",
+    }
+    conn.execute(
+        db.sql(
+            "INSERT INTO log_lines (run_id, attempt, step, at, level, message) "
+            "SELECT l.run_id, l.attempt, l.step, l.at, l.level, l.message "
+            f"FROM {db.records('l', shape)}"
+        ),
+        {"l": to_json(values)},
+    )
+    moved.logs.extend({r.claim.run_id for r in reports if r.logs})
+
+
+def cut(words: str | None) -> str | None:
+    return words if words is None or len(words) <= 500 else words[:499] + "…"
