@@ -128,6 +128,16 @@ class Database:
         """Bind a list of integers for `one_of`."""
         return list(values) if self.postgres else json.dumps(list(values))
 
+    def one_of_texts(self, column: str, name: str) -> str:
+        """Render `column` being one of the texts bound as `name` (see `texts`)."""
+        if self.postgres:
+            return f"{column} = ANY(CAST(:{name} AS text[]))"
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def texts(self, values: Iterable[str]) -> Any:
+        """Bind a list of texts for `one_of_texts`."""
+        return list(values) if self.postgres else json.dumps(list(values))
+
     def records(self, name: str, columns: Mapping[str, str]) -> str:
         """Render a record set bound as JSON under `name`; columns map to PostgreSQL types."""
         if self.postgres:
