@@ -14,7 +14,6 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from kombu import Queue
 
 from backfill.lifecycle.admission import Message
 from backfill.settings import Settings
@@ -113,7 +112,7 @@ class Publisher:
         """Return how many messages a queue holds, or None when the broker does not answer."""
         try:
             with self._app.connection_for_read() as connection, connection.channel() as channel:
-                declared = Queue(queue_name, channel=channel).queue_declare(passive=True)
+                declared = channel.queue_declare(queue=queue_name, passive=True)
                 return int(declared.message_count)
         except Exception as error:
             if "NOT_FOUND" in str(error) or type(error).__name__ == "ChannelError":

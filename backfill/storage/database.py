@@ -181,7 +181,7 @@ class Database:
         names = ", ".join(f'"{c}"' for c in columns)
         if self.postgres:
             cursor = conn.connection.cursor()
-            with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+            with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
             return
