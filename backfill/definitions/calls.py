@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from backfill.definitions.catalog import Catalog
+
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 class KeyRange(NamedTuple):
@@ -65,6 +68,29 @@ class Expansion:
     next_offset: int
     vanished: Sequence[str] = ()
     drifted: bool = False
+
+    def packed(self) -> dict[str, Any]:
+        """Return it as small data: keys, and tags only where there are any."""
+        keys = [partition.key for partition in self.partitions]
+        tags = {n: partition.tags for n, partition in enumerate(self.partitions) if partition.tags}
+        return {
+            "keys": keys,
+            "tags": list(tags.items()),
+            "next_offset": self.next_offset,
+            "vanished": self.vanished,
+            "drifted": self.drifted,
+        }
+
+    @classmethod
+    def unpacked(cls, data: Mapping[str, Any], skipped: int) -> Expansion:
+        """Return what was packed, its offset counted from `skipped` keys earlier."""
+        tags = dict(data["tags"])
+        return cls(
+            [ExpandedPartition(key, tags.get(n, NO_TAGS)) for n, key in enumerate(data["keys"])],
+            data["next_offset"] + skipped,
+            data["vanished"],
+            data["drifted"],
+        )
 
 
 @dataclass(frozen=True)

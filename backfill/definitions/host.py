@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from backfill.definitions.calls import KeyRange
+from backfill.definitions.calls import Expansion, KeyRange
 from backfill.definitions.in_process import LocalDefinitions
 from backfill.definitions.registry import Registry
 from backfill.definitions.sources import files_of, parse_sources, stamps
@@ -85,7 +85,8 @@ def _serve(connection: socket.socket, definitions: LocalDefinitions) -> None:
 
 def _answer(definitions: LocalDefinitions, method: str, arguments: dict[str, Any]) -> bytes:
     try:
-        return pack({"value": getattr(definitions, method)(**_decoded(arguments))})
+        value = getattr(definitions, method)(**_decoded(arguments))
+        return pack({"value": value.packed() if isinstance(value, Expansion) else value})
     except Exception as error:
         return pack({"error": encode_error(_told(f"The call {method}", error))})
 

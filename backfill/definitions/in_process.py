@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from backfill.definitions.calls import (
+    NO_TAGS,
     ExpandedPartition,
     Expansion,
     KeyRange,
@@ -31,7 +32,6 @@ from backfill.definitions.selecting import selected_ranges
 from backfill.errors import BackfillError, ConfigInvalid, UserCodeError
 
 _PROBLEMS_TOLD = 100
-_NO_TAGS: Mapping[str, str] = {}
 
 
 class LocalDefinitions:
@@ -107,7 +107,7 @@ class LocalDefinitions:
         found = partition_set.partitions(at, dynamic_keys=self._dynamic_keys)
         chunk = Chunk(found, key_ranges, offset, limit, after)
         if not partition_set.has_tags_fn:
-            partitions = [ExpandedPartition(key, _NO_TAGS) for key in chunk.all_keys()]
+            partitions = [ExpandedPartition(key, NO_TAGS) for key in chunk.all_keys()]
         else:
             ends_at = time.monotonic() + self._budget_seconds
             partitions = [

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from backfill.definitions.keys import KeySpace, ListedKeys
 from backfill.definitions.partition import Partition, key_problem
+from backfill.definitions.partitions.base import PartitionsDefinition
+from backfill.definitions.partitions.multi import MultiPartitionsDefinition
 from backfill.definitions.text import shown
 from backfill.definitions.user_code import call_user
 from backfill.errors import DefinitionError
@@ -39,28 +41,37 @@ class Partitions(Protocol):
 
 @dataclass(frozen=True)
 class Listed:
-    """Partitions that a function listed."""
+    """Partitions that a function listed; a str s stands for Partition(s)."""
 
-    partitions: Sequence[Partition]
+    items: Sequence[Partition | str]
     keys: ListedKeys
 
     def find(self, key: str) -> Partition | None:
         index = self.keys.index_of(key)
-        return None if index is None else self.partitions[index]
+        if index is None:
+            return None
+        item = self.items[index]
+        return Partition(item) if isinstance(item, str) else item
 
 
 @dataclass(frozen=True)
 class Computed:
-    """Partitions of a definition: their value is the time window, else the key."""
+    """Partitions of a definition: their value is the time window, else the key.
+
+    The value of a partition of several dimensions is its key with the keys of each dimension.
+    """
 
     keys: KeySpace
+    definition: PartitionsDefinition | None = None
 
     def find(self, key: str) -> Partition | None:
+        if self.keys.index_of(key) is None:
+            return None
         window = self.keys.window_of(key)
-        if window is not None:
-            return Partition(window, key, time_window=window)
-        index = self.keys.index_of(key)
-        return None if index is None else Partition(self.keys.key_at(index), key)
+        if isinstance(self.definition, MultiPartitionsDefinition):
+            parts = self.definition.get_partition_key_from_str(key)
+            return Partition(parts, key, time_window=window)
+        return Partition(key if window is None else window, key, time_window=window)
 
 
 class PartitionFunction:
@@ -114,29 +125,24 @@ class PartitionFunction:
             *([at] if self._takes_time else []),
             partition_set=self._set_name,
         )
-        partitions = self._partitions(returned)
-        keys = tuple(partition.name for partition in partitions)
+        items = self._items(returned)
+        keys = tuple(item if isinstance(item, str) else item.name for item in items)
         self._check_keys(keys)
-        return Listed(partitions, ListedKeys(keys))
+        return Listed(items, ListedKeys(keys))
 
-    def _partitions(self, returned: object) -> Sequence[Partition]:
+    def _items(self, returned: object) -> Sequence[Partition | str]:
         if not isinstance(returned, (list, tuple)):
             raise self._wrong(
                 f"returned {shown(returned)} ({type(returned).__name__}); "
                 "expected a list of Partition or str"
             )
-        partitions = []
         for index, item in enumerate(returned):
-            if isinstance(item, Partition):
-                partitions.append(item)
-            elif isinstance(item, str):
-                partitions.append(Partition(item))
-            else:
+            if not isinstance(item, (str, Partition)):
                 raise self._wrong(
                     f"returned {shown(item)} ({type(item).__name__}) at place {index} of its "
                     "list; expected Partition or str"
                 )
-        return tuple(partitions)
+        return tuple(returned)
 
     def _check_keys(self, keys: Sequence[str]) -> None:
         for key in keys:

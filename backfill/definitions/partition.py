@@ -52,6 +52,8 @@ class Partition:
 
 def key_problem(key: str) -> str | None:
     """Say why a text cannot be the key of a partition, or None when it can."""
+    if 0 < len(key) <= MAX_KEY_BYTES and key.isascii() and key.isprintable():
+        return None
     if not key:
         return "is empty"
     if "\0" in key:

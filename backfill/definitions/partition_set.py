@@ -12,10 +12,7 @@ from backfill.definitions.listing import Computed, PartitionFunction, Partitions
 from backfill.definitions.partition import Partition
 from backfill.definitions.partitions import (
     DynamicKeys,
-    DynamicPartitionsDefinition,
     PartitionsDefinition,
-    StaticPartitionsDefinition,
-    TimeWindowPartitionsDefinition,
 )
 from backfill.definitions.place import calling_place
 from backfill.definitions.tags import PARTITION_SET_TAG, PARTITION_TAG, tags_problem
@@ -27,11 +24,6 @@ if TYPE_CHECKING:
     from backfill.definitions.pipeline import PipelineDefinition
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,200}")
-_KINDS: Sequence[tuple[type[PartitionsDefinition], str]] = (
-    (TimeWindowPartitionsDefinition, "time_window"),
-    (StaticPartitionsDefinition, "static"),
-    (DynamicPartitionsDefinition, "dynamic"),
-)
 
 
 class PartitionSetDefinition:
@@ -92,10 +84,7 @@ class PartitionSetDefinition:
     @property
     def kind(self) -> str:
         """`function` for a set with a partition_fn, else the kind of its definition."""
-        for definition, kind in _KINDS:
-            if isinstance(self.partitions_def, definition):
-                return kind
-        return "function" if self.partitions_def is None else type(self.partitions_def).__name__
+        return "function" if self.partitions_def is None else self.partitions_def.kind
 
     @property
     def has_tags_fn(self) -> bool:
@@ -116,7 +105,7 @@ class PartitionSetDefinition:
             return self._function.listed(at)
         assert self.partitions_def is not None
         keys = self.partitions_def.key_space(at, dynamic_partitions_store=dynamic_keys)
-        return Computed(keys)
+        return Computed(keys, self.partitions_def)
 
     def key_space(
         self, current_time: datetime, *, dynamic_keys: DynamicKeys | None = None
@@ -237,6 +226,13 @@ class PartitionSetDefinition:
         return given
 
     def _partition_function(self, function: Callable[..., Any] | None) -> PartitionFunction | None:
+        if self.partitions_def is not None and not isinstance(
+            self.partitions_def, PartitionsDefinition
+        ):
+            raise DefinitionError(
+                f'partitions_def of set "{self.name}" must be a partitions definition, not '
+                f"{shown(self.partitions_def)}."
+            )
         if (function is None) == (self.partitions_def is None):
             raise DefinitionError(
                 f'Partition set "{self.name}" needs its partitions: give either partition_fn '

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from backfill.definitions.calls import (
-    ExpandedPartition,
     Expansion,
     KeyRange,
     PartitionProblem,
@@ -134,12 +133,7 @@ class DefinitionsProcess:
                 "after": after,
             },
         )
-        return Expansion(
-            [ExpandedPartition(key, tags) for key, tags in told["partitions"]],
-            told["next_offset"] + offset - within,
-            told["vanished"],
-            told["drifted"],
-        )
+        return Expansion.unpacked(told, offset - within)
 
     def run_config(
         self,

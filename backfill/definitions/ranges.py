@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 from backfill.definitions.calls import KeyRange
 from backfill.definitions.keys import KeySpace, ListedKeys
+from backfill.definitions.partitions.keyspace import TimeWindowKeys
 
 
 class Found(NamedTuple):
@@ -120,17 +120,9 @@ class RangeFinder:
 
     def _place(self, key: str) -> int | None:
         """Return how many keys come before one that is gone, or None when nothing tells."""
-        window = self._keys.window_of(key)
-        if window is not None:
-            return bisect_left(range(len(self._keys)), window.start, key=self._start_of)
-        if self._sorted is not None:
-            return bisect_left(self._sorted, key)
-        return None
-
-    def _start_of(self, index: int) -> datetime:
-        window = self._keys.window_of(self._keys.key_at(index))
-        assert window is not None
-        return window.start
+        if isinstance(self._keys, TimeWindowKeys):
+            return self._keys.place_of(key)
+        return None if self._sorted is None else bisect_left(self._sorted, key)
 
     @cached_property
     def _sorted(self) -> Sequence[str] | None:

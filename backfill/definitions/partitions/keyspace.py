@@ -77,6 +77,16 @@ class TimeWindowKeys:
     def from_instant(self, instant: datetime) -> int:
         return min(self._windows.first_at_or_after(-int(-instant.timestamp() // 1)), self.count)
 
+    def place_of(self, key: str) -> int | None:
+        """Return how many windows start before the time a key tells, be it one of the set or not.
+
+        None for text that is not a key at all.
+        """
+        instant = self._windows.format.read(key)
+        if instant is None:
+            return None
+        return min(self._windows.first_at_or_after(instant), self.count)
+
     def with_prefix(self, prefix: str) -> Sequence[range] | None:
         if not self._windows.format.sortable:
             return None
