@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -106,6 +106,8 @@ class Database:
     def dispose(self, *, close: bool = True) -> None:
         """Forget all connections; `close=False` in a forked child leaves the parent's alone."""
         self.engine.dispose(close=close)
+        if self._write_lock is not None:
+            self._write_lock.close()
 
     @property
     def safe_url(self) -> str:
@@ -352,17 +354,25 @@ class _FileLock:
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + ".lock")
         self._local = threading.local()
+        self._files: list[TextIO] = []
 
     def __enter__(self) -> None:
         # A descriptor per thread: flock excludes descriptions, so threads exclude each other.
         file = getattr(self._local, "file", None)
         if file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = self._local.file = open(self._path, "w")  # noqa: SIM115
+            file = self._local.file = open(self._path, "w")
+            self._files.append(file)
         fcntl.flock(file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._local.file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the descriptors of all threads; the next use opens new ones."""
+        files, self._files, self._local = self._files, [], threading.local()
+        for file in files:
+            file.close()
 
 
 class Bell:
