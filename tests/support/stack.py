@@ -7,15 +7,22 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
+from sqlalchemy import Row, text
 
+from backfill.definitions.in_process import LocalDefinitions
+from backfill.definitions.registry import Registry
 from backfill.embedded.supervisor import Change, Program, Supervisor
+from backfill.lifecycle import backfills
+from backfill.lifecycle.backfills import BackfillRequest
 from backfill.local_programs import Fleet, programs
 from backfill.settings import Settings
+from backfill.states import BACKFILL_FINAL
 from backfill.storage.database import Database
 from tests.support.ports import free_port
 from tests.support.waiting import descendants, wait_until
@@ -119,6 +126,50 @@ class Stack:
             lambda: pid if (pid := self._supervisor.pids().get(program)) != old_pid else None,
             f"{program} to be started again",
         )
+
+    def submit(self, set_name: str, selection: str = "all", **wanted: Any) -> int:
+        """Submit a backfill and return its id; keywords are those of BackfillRequest."""
+        registry = Registry.load(self.settings.definition_sources())
+        request = BackfillRequest(partition_set=set_name, selection=selection, **wanted)
+        submitted = backfills.submit(
+            self.database,
+            LocalDefinitions(registry),
+            request,
+            at=datetime.now(UTC),
+            limit=self.settings.max_partitions,
+        )
+        return submitted.backfill_id
+
+    def wait_final(self, backfill_id: int, seconds: float = 90.0) -> str:
+        """Wait until a backfill is final and return its state."""
+        return wait_until(
+            lambda: state if (state := self.state(backfill_id)) in BACKFILL_FINAL else None,
+            f"backfill {backfill_id} to end ({self.run_states(backfill_id)})",
+            seconds,
+        )
+
+    def wait_succeeded_runs(self, backfill_id: int, count: int, seconds: float = 60.0) -> None:
+        """Wait until so many of a backfill's runs have succeeded."""
+        wait_until(
+            lambda: self.run_states(backfill_id).get("succeeded", 0) >= count,
+            f"{count} runs of backfill {backfill_id}",
+            seconds,
+        )
+
+    def state(self, backfill_id: int) -> str:
+        """Return a backfill's state."""
+        query = "SELECT state FROM backfills WHERE id = :id"
+        return str(self.rows(query, id=backfill_id)[0].state)
+
+    def run_states(self, backfill_id: int) -> dict[str, int]:
+        """Count a backfill's runs by state."""
+        query = "SELECT state, count(*) AS n FROM runs WHERE backfill_id = :id GROUP BY state"
+        return {row.state: row.n for row in self.rows(query, id=backfill_id)}
+
+    def rows(self, query: str, **values: Any) -> Sequence[Row[Any]]:
+        """Ask the database."""
+        with self.database.read() as conn:
+            return conn.execute(text(query), values).all()
 
     def http(self, **options: Any) -> httpx.Client:
         """Return a client of the API."""

@@ -14,7 +14,7 @@ T = TypeVar("T")
 POLL_SECONDS = 0.02
 
 
-def wait_until(condition: Callable[[], T], what: str, seconds: float = 30.0) -> T:
+def wait_until(condition: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
     """Return the condition's value once it is true.
 
     Raises:
