@@ -97,6 +97,6 @@ def _classes(declared: Any) -> tuple[type, ...]:
     if origin is typing.Annotated:
         return _classes(typing.get_args(declared)[0])
     found = origin or declared
-    if not isinstance(found, type) or getattr(found, "_is_protocol", False):
+    if found is Any or not isinstance(found, type) or getattr(found, "_is_protocol", False):
         return ()
     return () if typing.is_typeddict(found) else (found,)
