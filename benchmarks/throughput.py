@@ -35,7 +35,7 @@ class Ours:
     def run(self, count: int, into: list[Cost], *, roots: dict[str, int]) -> None:
         """Backfill `count` partitions, wait until settled, check every row."""
         last = f"{count - 1:07}"
-        request = BackfillRequest("numbers", f'["0000000"..."{last}"]')
+        request = BackfillRequest("numbers", f"[0000000...{last}]")
         with measured(roots, into):
             done = submit(self._db, self._definitions, request, at=datetime.now(UTC), limit=count)
             wait_for(lambda: self._state(done.backfill_id) == "succeeded", self._seconds, "settled")

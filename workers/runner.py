@@ -16,6 +16,7 @@ from backfill.lifecycle.moves import Claim
 from sqlalchemy import Connection, Row
 
 from backfill.definitions.merging import merged
+from backfill.definitions.redaction import Redactor
 from backfill.definitions.registry import Registry
 from backfill.errors import BackfillError, DefinitionsUnavailable, NotFound
 from backfill.execution.engine import ExecutionPlan, compile_plan, execute
@@ -183,11 +184,11 @@ class Runner:
             # Another version of the code may know it: hand it back with a delay, and say so.
             return RunOutcome(
                 RunEnd.RELEASED,
-                error=describe_error(error),
+                error=describe_error(error, _PLAIN),
                 retry_in_seconds=UNKNOWN_DELAY_SECONDS,
             )
         except BackfillError as error:
-            return RunOutcome(RunEnd.FAILED, error=describe_error(error), retryable=False)
+            return RunOutcome(RunEnd.FAILED, error=describe_error(error, _PLAIN), retryable=False)
         plan, info, config = prepared
         recorder.version = plan.pipeline.version
         return execute(
@@ -198,7 +199,7 @@ class Runner:
             control=control,
             clock=clock,
             outputs=self._outputs,
-            done=self._done_steps(row) if row.attempt > 1 else {},
+            **(self._earlier(row) if row.attempt > 1 else {}),
         )
 
     def _prepare(self, row: Row[Any]) -> tuple[ExecutionPlan, RunInfo, Mapping[str, Any]]:
@@ -241,17 +242,21 @@ class Runner:
             plan = self._plans[key] = compile_plan(self._registry.pipeline(name), steps)
         return plan
 
-    def _done_steps(self, row: Row[Any]) -> dict[str, Mapping[str, str]]:
-        """Return what earlier attempts of a run did: step -> output URLs."""
+    def _earlier(self, row: Row[Any]) -> dict[str, Any]:
+        """Return what earlier attempts of a run did: outputs of done steps, tries of others."""
         with self._db.read() as conn:
             rows = conn.execute(
                 self._db.sql(
-                    "SELECT step, outputs FROM step_outcomes WHERE run_id = :run "
-                    "AND attempt < :attempt AND state = 'succeeded' ORDER BY attempt"
+                    "SELECT step, state, tries, outputs FROM step_outcomes "
+                    "WHERE run_id = :run AND attempt < :attempt "
+                    "AND state IN ('succeeded', 'retrying') ORDER BY attempt"
                 ),
                 {"run": row.id, "attempt": row.attempt},
             ).all()
-        return {r.step: decoded(r.outputs) or {} for r in rows}
+        return {
+            "done": {r.step: decoded(r.outputs) or {} for r in rows if r.state == "succeeded"},
+            "tried": {r.step: r.tries for r in rows if r.state == "retrying"},
+        }
 
     # -- caches -------------------------------------------------------------------------------
 
@@ -293,6 +298,7 @@ class Runner:
             self._plans.clear()
 
 
+_PLAIN = Redactor(())
 _ALONE = _BackfillFacts(None, {}, None)
 
 

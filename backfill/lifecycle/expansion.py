@@ -152,7 +152,7 @@ def _slice(
 ) -> tuple[int, list[KeyRange]]:
     start, _ = _span(backfill, wanted)
     skip = start - ranges[0].first_index if ranges else 0
-    return skip, [KeyRange(*r[1:]) for r in ranges]
+    return skip, [KeyRange(r.first_key, r.last_key, r[3]) for r in ranges]
 
 
 def _write_chunk(
