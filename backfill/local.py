@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.engine import make_url
 
 from backfill.embedded.supervisor import Change, Phase, Supervisor
 from backfill.errors import Conflict, Unavailable
@@ -23,6 +24,7 @@ from backfill.settings import Settings
 from backfill.storage.database import Database
 
 PORTS_TRIED = 100
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def run_dev(
             leaves it running.
 
     Returns:
-        The exit status: the foreground's, else 0.
+        The exit status: the foreground's; 130 when it was interrupted; else 0.
 
     Raises:
         Conflict: The home folder is in use by another `backfill dev`.
@@ -100,14 +102,14 @@ class _Session:
     ) -> None:
         self._console = console
         self._foreground = foreground
-        self._status = 0
+        self._status = 0 if foreground is None else INTERRUPTED
         logs = settings.home.resolve() / "logs"
         self._supervisor = Supervisor(programs(settings, fleet), logs=logs, tell=self._tell)
         flower_url = settings.flower_url if fleet.flower else None
         self._stack = LocalStack(settings, logs, flower_url, self._supervisor.pids)
 
     def run(self) -> int:
-        with _signals(self._stop):
+        with _signals(self._interrupted):
             try:
                 self._supervisor.run(self._ready)
             finally:
@@ -118,6 +120,11 @@ class _Session:
     def _stop(self) -> None:
         self._stack.stopping.set()
         self._supervisor.request_stop()
+
+    def _interrupted(self) -> None:
+        again = self._stack.stopping.is_set()
+        self._console.print("Killing." if again else "Stopping; once more kills.", style="dim")
+        self._stop()
 
     def _ready(self) -> None:
         _note(self._stack)
@@ -133,8 +140,8 @@ class _Session:
             self._status = 1
             self._stop()
             raise
+        self._status = status or 0
         if status is not None:
-            self._status = status
             self._stop()
 
     def _tell(self, change: Change) -> None:
@@ -151,7 +158,7 @@ def describe(stack: LocalStack) -> Table:
         "Backfill": settings.api_url,
         "API": f"{settings.api_url}/docs",
         "Flower": stack.flower_url or "off",
-        "Database": Database(settings.effective_database_url()).safe_url,
+        "Database": make_url(settings.effective_database_url()).render_as_string(),
         "Logs": f"{stack.logs}{os.sep}*.log",
         "Definitions": settings.definitions or "none (give some with -m MODULE or -f FILE)",
     }
