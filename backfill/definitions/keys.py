@@ -57,8 +57,8 @@ class CalendarKeys(KeySpace, Protocol):
     set.
     """
 
-    def dates(self) -> tuple[date, date] | None:
-        """Return the local dates on which the first and the last window start; None if empty."""
+    def date_at(self, index: int) -> date:
+        """Return the local date on which the window at `index` starts (0 <= index < len)."""
         ...
 
     def on_dates(self, first: date, after: date) -> range:

@@ -61,12 +61,8 @@ class TimeWindowKeys:
         first = max(min(middle - 1, self.count - 3), 0)
         return self.slice(first, first + 3)
 
-    def dates(self) -> tuple[date, date] | None:
-        if not self.count:
-            return None
-        windows = self._windows
-        ends = (windows.local(windows.start_of(i)).date() for i in (0, self.count - 1))
-        return next(ends), next(ends)
+    def date_at(self, index: int) -> date:
+        return self._windows.local(self._windows.start_of(index)).date()
 
     def on_dates(self, first: date, after: date) -> range:
         windows = self._windows
