@@ -1,0 +1,168 @@
+"""Backfills: one, and a page of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from backfill.states import BackfillState
+from backfill.storage.database import Database, decoded
+from backfill.storage.queries.paging import Page, Where, read_page
+
+_GIVEN_UP = {BackfillState.CANCELING, BackfillState.CANCELED}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many runs of a backfill are where.
+
+    Attributes:
+        pending: With the partitions that no run was made for yet.
+        unlaunched: Partitions that no run will be made for: given up before.
+    """
+
+    pending: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    canceled: int
+    skipped: int
+    unlaunched: int
+
+    @property
+    def finished(self) -> int:
+        """How many runs are final."""
+        return self.succeeded + self.failed + self.canceled + self.skipped
+
+
+@dataclass(frozen=True)
+class BackfillView:
+    """A backfill as it is shown.
+
+    Attributes:
+        total: Selected partitions.
+        expanded: How many of them were turned into runs, or found gone.
+        vanished: How many were gone from the set by then.
+        now: The database's time when this was read.
+    """
+
+    id: int
+    partition_set: str
+    pipeline: str
+    state: BackfillState
+    selection: str
+    total: int
+    expanded: int
+    vanished: int
+    generation: int
+    counts: Counts
+    max_active_runs: int | None
+    priority: int
+    ordering: str
+    max_failures: int
+    queue: str | None
+    tags: Mapping[str, str]
+    run_config: Mapping[str, Any] | None
+    steps: Sequence[str] | None
+    note: str | None
+    created_by: str | None
+    pause_reason: str | None
+    selected_at: int
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    now: int
+
+
+@dataclass(frozen=True)
+class BackfillFilter:
+    """Which backfills; None does not narrow."""
+
+    states: Sequence[BackfillState] | None = None
+    partition_set: str | None = None
+    pipeline: str | None = None
+    created_by: str | None = None
+
+
+_SELECT = (
+    "SELECT b.*, s.name AS set_name, p.name AS pipeline_name, {now} AS now FROM backfills b "
+    "JOIN partition_sets s ON s.id = b.set_id JOIN pipelines p ON p.id = b.pipeline_id"
+)
+
+
+def get_backfill(db: Database, conn: Connection, backfill_id: int) -> BackfillView | None:
+    """Return a backfill, or None."""
+    row = conn.execute(db.sql(f"{_SELECT} WHERE b.id = :id"), {"id": backfill_id}).first()
+    return None if row is None else _view(row)
+
+
+def list_backfills(
+    db: Database,
+    conn: Connection,
+    wanted: BackfillFilter,
+    *,
+    limit: int,
+    before: int | None = None,
+) -> Page[BackfillView]:
+    """Return backfills, newest first; `before` is the id of the last one already seen."""
+    where = Where()
+    if wanted.states is not None:
+        where.add(db.one_of_texts("b.state", "states"), states=db.texts(wanted.states))
+    where.named("b.set_id", "partition_sets", wanted.partition_set, "set")
+    where.named("b.pipeline_id", "pipelines", wanted.pipeline, "pipeline")
+    if wanted.created_by is not None:
+        where.add("b.created_by = :created_by", created_by=wanted.created_by)
+    if before is not None:
+        where.add("b.id < :before", before=before)
+    statement = f"{_SELECT} WHERE {where} ORDER BY b.id DESC"
+    return read_page(db, conn, statement, where.params, _view, limit=limit)
+
+
+def _view(row: Row[Any]) -> BackfillView:
+    return BackfillView(
+        id=row.id,
+        partition_set=row.set_name,
+        pipeline=row.pipeline_name,
+        state=BackfillState(row.state),
+        selection=row.selection,
+        total=row.total,
+        expanded=row.expanded,
+        vanished=row.vanished,
+        generation=row.generation,
+        counts=_counts(row),
+        max_active_runs=row.max_active_runs,
+        priority=row.priority,
+        ordering=row.ordering,
+        max_failures=row.max_failures,
+        queue=row.queue,
+        tags=decoded(row.tags) or {},
+        run_config=decoded(row.run_config),
+        steps=decoded(row.steps),
+        note=row.note,
+        created_by=row.created_by,
+        pause_reason=row.pause_reason,
+        selected_at=row.selected_at,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        now=row.now,
+    )
+
+
+def _counts(row: Row[Any]) -> Counts:
+    unmade = max(row.total - row.expanded, 0)
+    given_up = BackfillState(row.state) in _GIVEN_UP
+    return Counts(
+        pending=row.pending + (0 if given_up else unmade),
+        queued=row.queued,
+        running=row.running,
+        succeeded=row.succeeded,
+        failed=row.failed,
+        canceled=row.canceled,
+        skipped=row.skipped,
+        unlaunched=unmade if given_up else 0,
+    )

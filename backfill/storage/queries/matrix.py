@@ -1,0 +1,256 @@
+"""The Run Matrix: partitions x steps, a page of keys at a time, and the history of one box.
+
+A box shows the newest run of its partition that has something to say about the step: a run on its
+way shows where the step is, a final one its outcome. A run that ended before it came to the step
+does not hide what an older one did.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from backfill.states import RUN_FINAL, BoxStatus, RunState, StepState
+from backfill.storage.database import Database, decoded
+from backfill.storage.queries.attempts import AttemptView, StepView, attempts_of, steps_of
+from backfill.storage.queries.paging import Page
+
+RUNS_LOOKED_AT = 20  # of a partition; older ones no longer show in the matrix
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box; run, attempt and times are None where no run says anything of the step."""
+
+    status: BoxStatus
+    run_id: int | None = None
+    attempt: int | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+
+
+@dataclass(frozen=True)
+class PartitionRow:
+    """One partition of the matrix: its newest run and its boxes by step.
+
+    Attributes:
+        runs: How many runs of it there are.
+        state: The newest run's; None without any.
+    """
+
+    key: str
+    boxes: Mapping[str, Box]
+    runs: int = 0
+    run_id: int | None = None
+    state: RunState | None = None
+    backfill_id: int | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+
+
+@dataclass(frozen=True)
+class BoxRun:
+    """One run in the history of a box: its attempts, and the step's outcomes in them."""
+
+    run_id: int
+    backfill_id: int | None
+    state: RunState
+    version: str | None
+    created_at: int
+    attempts: Sequence[AttemptView]
+    outcomes: Sequence[StepView]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What of a run matters to its boxes; `steps` is None for all."""
+
+    id: int
+    state: RunState
+    attempt: int
+    steps: frozenset[str] | None
+
+    def covers(self, step: str) -> bool:
+        return self.steps is None or step in self.steps
+
+
+@dataclass
+class _Partition:
+    """A partition being put together: newest run first."""
+
+    newest: Row[Any]
+    runs: list[_Run] = field(default_factory=list)
+
+
+def matrix_page(
+    db: Database, conn: Connection, set_name: str, keys: Sequence[str], steps: Sequence[str]
+) -> list[PartitionRow]:
+    """Return a row per key, in their order, with a box per step."""
+    partitions = _partitions(db, conn, set_name, keys)
+    newest = [p.runs[0].id for p in partitions.values()]
+    outcomes = _outcomes(db, conn, newest)
+    rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
+    older = [
+        run.id
+        for key, partition in partitions.items()
+        if any(box.status is BoxStatus.MISSING for box in rows[key].boxes.values())
+        for run in partition.runs[1:]
+    ]
+    if older:
+        outcomes |= _outcomes(db, conn, older)
+        rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
+    empty = {step: Box(BoxStatus.MISSING) for step in steps}
+    return [rows.get(key) or PartitionRow(key, empty) for key in keys]
+
+
+def box_history(
+    db: Database,
+    conn: Connection,
+    set_name: str,
+    key: str,
+    step: str,
+    *,
+    limit: int,
+    before: tuple[int, int] | None = None,
+) -> Page[BoxRun]:
+    """Return every run of a partition with what became of one step, newest first.
+
+    Args:
+        before: (created_at, run id) of the last run already seen.
+    """
+    older = " AND (created_at, id) < (:created_at, :id)" if before is not None else ""
+    params: dict[str, Any] = {"set": set_name, "key": key, "limit": limit + 1}
+    if before is not None:
+        params |= {"created_at": before[0], "id": before[1]}
+    found = conn.execute(
+        db.sql(
+            "SELECT id, backfill_id, state, version, created_at FROM runs "
+            "WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
+            f"AND partition = :key{older} ORDER BY created_at DESC, id DESC LIMIT :limit"
+        ),
+        params,
+    ).all()
+    rows = found[:limit]
+    ids = [row.id for row in rows]
+    attempts = attempts_of(db, conn, ids)
+    outcomes = defaultdict(list)
+    for outcome in steps_of(db, conn, ids, step=step):
+        outcomes[outcome.run_id].append(outcome)
+    return Page(
+        [_box_run(row, attempts.get(row.id, ()), outcomes.get(row.id, ())) for row in rows],
+        more=len(found) > limit,
+    )
+
+
+def _box_run(
+    row: Row[Any], attempts: Sequence[AttemptView], outcomes: Sequence[StepView]
+) -> BoxRun:
+    return BoxRun(
+        run_id=row.id,
+        backfill_id=row.backfill_id,
+        state=RunState(row.state),
+        version=row.version,
+        created_at=row.created_at,
+        attempts=attempts,
+        outcomes=outcomes,
+    )
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def _partitions(
+    db: Database, conn: Connection, set_name: str, keys: Sequence[str]
+) -> dict[str, _Partition]:
+    """Return the newest runs of each key that has any, newest first."""
+    rows = conn.execute(
+        db.sql(
+            "SELECT f.*, b.steps AS backfill_steps FROM ("
+            "SELECT id, partition, state, attempt, steps, backfill_id, "
+            "started_at, finished_at, count(*) OVER (PARTITION BY partition) AS runs, "
+            "row_number() OVER (PARTITION BY partition ORDER BY created_at DESC, id DESC) AS place "
+            "FROM runs WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
+            f"AND {db.one_of_texts('partition', 'keys')}) AS f "
+            "LEFT JOIN backfills b ON b.id = f.backfill_id "
+            "WHERE place <= :most ORDER BY partition, place"
+        ),
+        {"set": set_name, "keys": db.texts(keys), "most": RUNS_LOOKED_AT},
+    ).all()
+    found: dict[str, _Partition] = {}
+    for row in rows:
+        partition = found.setdefault(row.partition, _Partition(row))
+        partition.runs.append(_run(row))
+    return found
+
+
+def _run(row: Row[Any]) -> _Run:
+    steps = decoded(row.steps) or decoded(row.backfill_steps)
+    return _Run(row.id, RunState(row.state), row.attempt, frozenset(steps) if steps else None)
+
+
+def _outcomes(
+    db: Database, conn: Connection, run_ids: Iterable[int]
+) -> dict[int, dict[str, Row[Any]]]:
+    """Return the newest attempt's outcome of each step by run id."""
+    rows = conn.execute(
+        db.sql(
+            "SELECT run_id, attempt, step, state, started_at, finished_at FROM step_outcomes "
+            f"WHERE {db.one_of('run_id', 'runs')} ORDER BY run_id, attempt"
+        ),
+        {"runs": db.ints(run_ids)},
+    )
+    found: dict[int, dict[str, Row[Any]]] = defaultdict(dict)
+    for row in rows:
+        found[row.run_id][row.step] = row
+    return found
+
+
+# -- deciding -------------------------------------------------------------------------------------
+
+
+def _row(
+    key: str,
+    partition: _Partition,
+    steps: Sequence[str],
+    outcomes: Mapping[int, Mapping[str, Row[Any]]],
+) -> PartitionRow:
+    newest = partition.newest
+    return PartitionRow(
+        key=key,
+        boxes={step: _box(step, partition.runs, outcomes) for step in steps},
+        runs=newest.runs,
+        run_id=newest.id,
+        state=RunState(newest.state),
+        backfill_id=newest.backfill_id,
+        started_at=newest.started_at,
+        finished_at=newest.finished_at,
+    )
+
+
+def _box(step: str, runs: Sequence[_Run], outcomes: Mapping[int, Mapping[str, Row[Any]]]) -> Box:
+    for run in runs:
+        outcome = outcomes.get(run.id, {}).get(step)
+        if outcome is not None:
+            return Box(
+                status=_status(run, outcome),
+                run_id=run.id,
+                attempt=outcome.attempt,
+                started_at=outcome.started_at,
+                finished_at=outcome.finished_at,
+            )
+        if run.state not in RUN_FINAL and run.covers(step):
+            return Box(BoxStatus.QUEUED, run_id=run.id)
+    return Box(BoxStatus.MISSING)
+
+
+def _status(run: _Run, outcome: Row[Any]) -> BoxStatus:
+    """Say what a step's newest outcome means for its box: a run on its way may try it again."""
+    state = StepState(outcome.state)
+    over = run.state in RUN_FINAL or state in {StepState.SUCCEEDED, StepState.SKIPPED}
+    if over or (run.state is RunState.RUNNING and outcome.attempt == run.attempt):
+        return BoxStatus(state.value)
+    return BoxStatus.RETRYING if state is StepState.FAILED else BoxStatus.QUEUED
