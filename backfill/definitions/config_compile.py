@@ -15,6 +15,7 @@ from backfill.definitions.config_containers import (
     SelectorType,
     ShapeType,
 )
+from backfill.definitions.config_problems import Problem
 from backfill.definitions.config_pydantic import ModelType, is_model
 from backfill.definitions.config_schema import (
     NOT_GIVEN,
@@ -37,7 +38,6 @@ from backfill.definitions.config_types import (
     FloatType,
     IntType,
     NoneableType,
-    Problem,
     SecretType,
     TextType,
 )

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backfill.definitions.config_problems import MAX_PROBLEMS, Problem, put_in_front
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.config_types import (
-    MAX_PROBLEMS,
     ConfigType,
-    Problem,
     json_copy,
-    put_in_front,
 )
 from backfill.definitions.redaction import REDACTED, is_secret_key, redact_into, secret_texts
 from backfill.definitions.text import shown, storable

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from backfill.definitions.config_problems import Problem
 from backfill.definitions.config_schema import NOT_GIVEN
-from backfill.definitions.config_types import ConfigType, Problem, json_copy
+from backfill.definitions.config_types import ConfigType, json_copy
 from backfill.definitions.redaction import is_secret_key, redact_into, secret_texts
 
 

@@ -11,9 +11,9 @@ import datetime
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from backfill.definitions.config_problems import MAX_PROBLEMS, Problem, put_in_front
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.redaction import (
     MAX_DEPTH,
@@ -24,29 +24,7 @@ from backfill.definitions.redaction import (
 )
 from backfill.definitions.text import shown
 
-MAX_PROBLEMS = 50  # more of them help nobody
 MAX_INT_BITS = 1000  # what a float can carry, and every JSON reader takes
-
-
-@dataclass
-class Problem:
-    """One thing that is wrong with a run config.
-
-    Attributes:
-        kind: `missing`, `wrong_type`, `unexpected` or `invalid`.
-        path: Keys and list indexes from the top of the config.
-        sample: What could stand there, for a missing entry.
-        secret: The value must not be shown.
-        sentence: Said in place of the usual sentence.
-    """
-
-    kind: str
-    value: object
-    expected: str
-    path: list[str | int] = field(default_factory=list)
-    sample: Any = None
-    secret: bool = False
-    sentence: str = ""
 
 
 class ConfigType(ABC):
@@ -313,9 +291,3 @@ def _copy_at(key: str | int, item: Any, problems: list[Problem], depth: int) -> 
     if len(problems) != before:
         put_in_front(key, problems, before)
     return copy
-
-
-def put_in_front(key: str | int, problems: list[Problem], since: int) -> None:
-    """Put a key in front of the paths of the problems found since the list was `since` long."""
-    for problem in problems[since:]:
-        problem.path.insert(0, key)

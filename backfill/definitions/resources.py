@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, overload
 
+from backfill.definitions.checks import check_name, compile_config
 from backfill.definitions.config_containers import Entry
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.place import Place, calling_place, place_of
-from backfill.definitions.steps import CONTEXT_NAMES, check_name, compile_config
+from backfill.definitions.signatures import CONTEXT_NAMES
 from backfill.definitions.text import shown
 from backfill.errors import DefinitionError, did_you_mean
 
@@ -93,6 +94,13 @@ def resource(
     return define if fn is None else define(fn)
 
 
+def as_resource(value: Any) -> ResourceDefinition:
+    """Return a resource definition as it is, any other value as a resource that is this value."""
+    if isinstance(value, ResourceDefinition):
+        return value
+    return ResourceDefinition.hardcoded(value)
+
+
 def check_resources(defs: Mapping[str, Any], pipeline: str, place: Place) -> dict[str, Any]:
     """Return resource definitions by name, plain values made into ones, dependencies first.
 
@@ -100,10 +108,7 @@ def check_resources(defs: Mapping[str, Any], pipeline: str, place: Place) -> dic
         DefinitionError: A resource needs one that is not there, or itself in a circle.
     """
     resources = {
-        check_name("resource", name, place): value
-        if isinstance(value, ResourceDefinition)
-        else ResourceDefinition.hardcoded(value)
-        for name, value in defs.items()
+        check_name("resource", name, place): as_resource(value) for name, value in defs.items()
     }
     ordered: dict[str, ResourceDefinition] = {}
     for name in resources:

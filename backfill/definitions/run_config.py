@@ -6,15 +6,15 @@ the same as `steps`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from backfill.definitions.config_containers import Entry
+from backfill.definitions.config_problems import MAX_PROBLEMS, Problem, invalid, put_in_front
 from backfill.definitions.config_schema import NOT_GIVEN
-from backfill.definitions.config_types import MAX_PROBLEMS, AnyType, Problem, put_in_front
-from backfill.definitions.redaction import REDACTED, is_secret_key, redact
-from backfill.definitions.text import bounded, shown, storable
-from backfill.errors import ConfigInvalid, did_you_mean
+from backfill.definitions.config_types import AnyType
+from backfill.definitions.text import bounded, shown
+from backfill.errors import did_you_mean
 
 STEP_SECTIONS = ("steps", "solids")
 _SECTIONS = (*STEP_SECTIONS, "resources")
@@ -225,75 +225,6 @@ class _Section:
         return {
             name: {"config": entry.type.sample()} for name, entry, needed in self.rows if needed
         }
-
-
-def invalid(pipeline: str, problems: Sequence[Problem]) -> ConfigInvalid:
-    """Build the error that tells every problem of a run config."""
-    errors = [_told(problem) for problem in problems[:MAX_PROBLEMS]]
-    sentences = [error["message"] for error in errors[:5]]
-    if len(errors) > len(sentences):
-        sentences.append(f"and {len(errors) - len(sentences)} more")
-    return ConfigInvalid(
-        f'The run config of pipeline "{pipeline}" does not fit: {"; ".join(sentences)}.',
-        pipeline=pipeline,
-        errors=errors,
-    )
-
-
-def _told(problem: Problem) -> dict[str, Any]:
-    """Return one problem as the fields of an error, bounded and without secrets."""
-    secret = problem.secret or any(
-        isinstance(key, str) and is_secret_key(key) for key in problem.path
-    )
-    value = REDACTED if secret else _short(problem.value)
-    path = path_text(problem.path)
-    at = path or "the config"
-    match problem.kind:
-        case "missing":
-            told = f"{at} is missing (expected {problem.expected}, such as {problem.sample})"
-        case "wrong_type":
-            kind = type(problem.value).__name__
-            told = f"{at} is {value!r} ({kind}), expected {problem.expected}"
-        case "unexpected":
-            told = f"{at} is not expected here: expected {problem.expected}"
-        case _:
-            told = f"{at} does not fit: {problem.expected}"
-    if problem.sentence:
-        told = f"{at}: {problem.sentence}"
-    return {
-        "kind": problem.kind,
-        "path": path,
-        "value": value,
-        "expected": storable(problem.expected),
-        "sample": problem.sample,
-        "message": bounded(storable(told), 1000),
-    }
-
-
-def path_text(path: Sequence[str | int]) -> str:
-    """Return `steps.load.config.rows[3]`; keys that are no words are quoted in brackets."""
-    text = ""
-    for key in path:
-        if isinstance(key, int):
-            text += f"[{key}]"
-        elif key.replace("-", "_").isidentifier():
-            text += f".{key}" if text else key
-        else:
-            text += f"[{shown(key)}]"
-    return storable(text)
-
-
-def _short(value: object) -> Any:
-    """Return a value as it may be shown: itself where it is small, else a bounded text."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)
-    if isinstance(value, int) and value.bit_length() <= 64:
-        return int(value)
-    if isinstance(value, str):
-        return bounded(str(redact(value)), 200)
-    return shown(redact(value) if isinstance(value, Mapping | list | tuple) else value)
 
 
 def _used_section(run_config: Mapping[Any, Any]) -> str:

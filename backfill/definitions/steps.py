@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import inspect
-import re
-import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
+from backfill.definitions.checks import (
+    check_name,
+    check_policy,
+    check_seconds,
+    check_tags,
+    compile_config,
+)
 from backfill.definitions.composition import active
-from backfill.definitions.config_compile import compile_entry
 from backfill.definitions.config_containers import Entry
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.place import Place, place_of
 from backfill.definitions.policies import RetryPolicy
 from backfill.definitions.ports import In, Nothing, Out
-from backfill.definitions.text import shown
-from backfill.errors import DefinitionError, did_you_mean
-
-CONTEXT_NAMES = frozenset({"context", "_context", "context_", "ctx", "_"})
-SERIALIZERS = frozenset({"pickle", "json"})
-_NAME = re.compile(r"[A-Za-z0-9_]{1,200}")
+from backfill.definitions.signatures import (
+    check_callable,
+    ins_of,
+    named_outs,
+    outs_of,
+    parameters_of,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,10 +180,10 @@ def step(
 
     def define(function: Callable[..., Any]) -> StepDefinition:
         place = place_of(function)
-        _check_callable(function, place)
+        check_callable(function, place)
         own_name = check_name("step", name or getattr(function, "__name__", ""), place)
         where = f'Step "{own_name}" ({place})'
-        parameters, takes_context = _parameters(function, where)
+        parameters, takes_context = parameters_of(function, where)
         return StepDefinition(
             name=own_name,
             fn=function,
@@ -186,10 +191,10 @@ def step(
             takes_context=takes_context,
             description=description or inspect.getdoc(function) or "",
             config=compile_config(config_schema, where),
-            ins=_ins(function, parameters, {**dict(input_defs), **(ins or {})}, where),
-            outs=_outs({**dict(output_defs), **_named_outs(out), **(outs or {})}, where),
+            ins=ins_of(function, parameters, {**dict(input_defs), **(ins or {})}, where),
+            outs=outs_of({**dict(output_defs), **named_outs(out), **(outs or {})}, where),
             tags=check_tags(f'step "{own_name}"', tags or {}, place),
-            retry_policy=_check_policy(retry_policy, where),
+            retry_policy=check_policy(retry_policy, where),
             timeout_seconds=check_seconds(timeout_seconds, where),
             required_resource_keys=frozenset(required_resource_keys),
             pool=pool,
@@ -200,135 +205,3 @@ def step(
 
 
 solid = step
-
-
-def check_name(kind: str, name: object, place: Place) -> str:
-    """Return a name that is one, else raise DefinitionError saying the rule."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise DefinitionError(
-            f"The name of a {kind} is made of letters, digits and underscores, not "
-            f"{shown(name)} ({place})."
-        )
-    return name
-
-
-def check_tags(what: str, tags: object, place: Place) -> dict[str, str]:
-    """Return tags that map text to text, else raise DefinitionError."""
-    if isinstance(tags, Mapping) and all(
-        isinstance(key, str) and isinstance(value, str) for key, value in tags.items()
-    ):
-        return dict(tags)
-    raise DefinitionError(f"The tags of {what} ({place}) map str to str, not {shown(tags)}.")
-
-
-def check_seconds(seconds: object, where: str) -> float | None:
-    """Return a timeout in seconds above 0, or None, else raise DefinitionError."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < 1e9:
-        return float(seconds)
-    raise DefinitionError(f"{where}: timeout_seconds must be above 0, not {shown(seconds)}.")
-
-
-def compile_config(schema: Any, where: str) -> Entry | None:
-    """Compile a `config_schema`; None where none is given, which takes any config."""
-    if schema is NOT_GIVEN or schema is None:
-        return None
-    return compile_entry("config", schema, f"{where}: config_schema")
-
-
-def _check_callable(function: object, place: Place) -> None:
-    if not callable(function):
-        raise DefinitionError(f"@step is put on a function, not on {shown(function)}.")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise DefinitionError(
-            f"@step is put on a plain function ({place}), not on an async one: call asyncio.run "
-            "inside the step."
-        )
-
-
-def _check_policy(policy: object, where: str) -> RetryPolicy | None:
-    if policy is None or isinstance(policy, RetryPolicy):
-        return policy
-    raise DefinitionError(f"{where}: retry_policy must be a RetryPolicy, not {shown(policy)}.")
-
-
-def _parameters(function: Callable[..., Any], where: str) -> tuple[list[inspect.Parameter], bool]:
-    """Return the parameters that are inputs, and whether the first is the context."""
-    parameters = list(inspect.signature(function).parameters.values())
-    takes_context = bool(parameters) and parameters[0].name in CONTEXT_NAMES
-    inputs = parameters[1:] if takes_context else parameters
-    for parameter in inputs:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DefinitionError(
-                f"{where}: its inputs have names; *{parameter.name} has none. For a varying "
-                "number of inputs take one list."
-            )
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise DefinitionError(f'{where}: its input "{parameter.name}" is positional-only.')
-        if parameter.name == "after":
-            raise DefinitionError(f'{where}: "after" is kept for the order; rename the input.')
-    return inputs, takes_context
-
-
-def _ins(
-    function: Callable[..., Any],
-    parameters: Sequence[inspect.Parameter],
-    declared: Mapping[str, Any],
-    where: str,
-) -> dict[str, In]:
-    hints = _hints(function) if parameters else {}
-    ins: dict[str, In] = {}
-    for parameter in parameters:
-        port = _in(declared.get(parameter.name))
-        if port.type is NOT_GIVEN:
-            port = replace(port, type=hints.get(parameter.name, Any))
-        if port.default_value is NOT_GIVEN and parameter.default is not parameter.empty:
-            port = replace(port, default_value=parameter.default)
-        ins[parameter.name] = port
-    for name, value in declared.items():
-        port = _in(value)
-        if name not in ins and port.type is not Nothing:
-            raise DefinitionError(
-                f'{where}: there is no parameter for its input "{name}".{did_you_mean(name, ins)}'
-            )
-        ins.setdefault(name, port)
-    return ins
-
-
-def _in(declared: Any) -> In:
-    if declared is None:
-        return In()
-    return declared if isinstance(declared, In) else In(declared)
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations of a function; those that cannot be resolved are left out."""
-    try:
-        return typing.get_type_hints(function)
-    except Exception:
-        raw = getattr(function, "__annotations__", {})
-        return {name: hint for name, hint in raw.items() if not isinstance(hint, str)}
-
-
-def _named_outs(out: Any) -> Mapping[str, Any]:
-    if out is None:
-        return {}
-    return out if isinstance(out, Mapping) else {"result": out}
-
-
-def _outs(declared: Mapping[str, Any], where: str) -> dict[str, Out]:
-    if not declared:
-        return {"result": Out()}
-    outs = {}
-    for name, value in declared.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise DefinitionError(f"{where}: {shown(name)} is no name for an output.")
-        port = value if isinstance(value, Out) else Out(Any if value is None else value)
-        if port.serializer not in SERIALIZERS:
-            raise DefinitionError(
-                f'{where}: output "{name}" has no serializer {shown(port.serializer)}; '
-                f"there are: {', '.join(sorted(SERIALIZERS))}."
-            )
-        outs[name] = port
-    return outs

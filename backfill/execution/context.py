@@ -100,6 +100,11 @@ class RunContext:
         self._interrupt = error
 
     @property
+    def given_up(self) -> bool:
+        """Whether the step ran out of time in a thread that could not be interrupted."""
+        return self._interrupt is not None
+
+    @property
     def log(self) -> StepLog:
         """Writes lines to the log of the run."""
         return StepLog(self._emit)

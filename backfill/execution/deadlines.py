@@ -13,12 +13,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from backfill.execution.interrupts import StepTimeout
 
 AGAIN_SECONDS = 5.0  # a step that swallowed the interruption is interrupted again
+
+_SOON_SECONDS = 0.01
+_HERE = Path(__file__).resolve().parent
+_OURS = (f"{_HERE}/", f"{_HERE.parent.parent / 'workers'}/")
 
 T = TypeVar("T")
 
@@ -28,41 +33,55 @@ def can_interrupt() -> bool:
     return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
-class Alarm:
-    """Raises `error` in the main thread when its body takes longer than `seconds`.
+def call_with_alarm(body: Callable[[], T], seconds: float, error: StepTimeout) -> T:
+    """Call `body` in the main thread and return what it returns.
 
-    A timer that was running (another tool's) goes on afterwards.
+    The alarm waits while one of our own functions is at work, so that it cannot leave anything of
+    ours half done. A timer that was running (another tool's) goes on afterwards.
+
+    Raises:
+        BaseException: What `body` raised, or `error` when it takes longer.
     """
+    armed = True
 
-    def __init__(self, seconds: float, error: StepTimeout) -> None:
-        self._seconds = max(seconds, 1e-6)
-        self._error = error
-        self._armed = False
+    def ring(_number: int, frame: FrameType | None) -> None:
+        if not armed:
+            return
+        if _at_users_code(frame):
+            raise error
+        signal.setitimer(signal.ITIMER_REAL, _SOON_SECONDS, AGAIN_SECONDS)
 
-    def __enter__(self) -> None:
-        self._armed = True
-        self._handler = signal.signal(signal.SIGALRM, self._ring)
-        self._started = time.monotonic()
-        self._earlier = signal.setitimer(signal.ITIMER_REAL, self._seconds, AGAIN_SECONDS)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._armed = False
-        left, interval = self._earlier
-        if left:
-            left = max(left - (time.monotonic() - self._started), 1e-6)
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    started = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, _SOON_SECONDS), AGAIN_SECONDS)
+        return body()
+    finally:
+        armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self._handler)
+        signal.signal(signal.SIGALRM, handler)
         if left:
+            left = max(left - (time.monotonic() - started), _SOON_SECONDS)
             signal.setitimer(signal.ITIMER_REAL, left, interval)
 
-    def _ring(self, _number: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            raise self._error
+
+def _at_users_code(frame: FrameType | None) -> bool:
+    """Return whether users' code was interrupted, and not a function of ours that it called."""
+    if frame is None or _is_ours(frame):
+        return False
+    in_ours = False
+    while frame is not None and frame.f_code is not call_with_alarm.__code__:
+        ours = _is_ours(frame)
+        if in_ours and not ours:
+            return False
+        in_ours = ours
+        frame = frame.f_back
+    return True
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_OURS)
 
 
 def call_in_thread(

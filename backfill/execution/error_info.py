@@ -8,6 +8,7 @@ from types import TracebackType
 
 from backfill.definitions.redaction import Redactor
 from backfill.definitions.text import bounded
+from backfill.errors import BackfillError
 from backfill.execution.outcomes import ErrorInfo
 
 MAX_MESSAGE = 16 * 1024  # characters
@@ -15,7 +16,9 @@ MAX_TRACEBACK = 64 * 1024
 MAX_CAUSE_TRACEBACK = 16 * 1024
 MAX_CAUSES = 8
 
-_OURS = str(Path(__file__).resolve().parent)
+_HERE = Path(__file__).resolve().parent
+_ENGINE = f"{_HERE}/"
+_PACKAGE = f"{_HERE.parent}/"
 
 
 def describe_error(error: BaseException, redactor: Redactor) -> ErrorInfo:
@@ -63,17 +66,30 @@ def _message(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     try:
-        lines = traceback.format_exception(
-            type(error), error, _users_part(error.__traceback__), chain=False
-        )
+        lines = traceback.format_exception(type(error), error, _users_part(error), chain=False)
         return "".join(lines)
     except BaseException as second:
         return f"<the traceback could not be formatted: {type(second).__name__}>"
 
 
-def _users_part(trace: TracebackType | None) -> TracebackType | None:
-    """Return the traceback without our frames at its top; all of it when it is only ours."""
-    part = trace
-    while part is not None and part.tb_frame.f_code.co_filename.startswith(_OURS):
+def _users_part(error: BaseException) -> TracebackType | None:
+    """Return the traceback without our frames at its top.
+
+    Where there are no others, an error of ours needs none, and a fault in our code all of them.
+    """
+    part = error.__traceback__
+    while part is not None and part.tb_frame.f_code.co_filename.startswith(_ENGINE):
         part = part.tb_next
-    return part or trace
+    if part is None:
+        return None if isinstance(error, BackfillError) else error.__traceback__
+    if isinstance(error, BackfillError) and _only_ours(part):
+        return None
+    return part
+
+
+def _only_ours(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            return False
+        trace = trace.tb_next
+    return True

@@ -44,6 +44,7 @@ class RunExecution:
         interactive: A KeyboardInterrupt is raised to the caller, not taken as a failure.
         captures: What steps print becomes lines of the log.
         tried: Step -> how often it was tried in earlier attempts.
+        cause: What made the run fail.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class RunExecution:
         self.rough = False
         self.values: list[Any] = [NO_VALUE] * plan.slots
         self.standings = [Standing.FULFILLED] * len(plan.steps)
-        self.errors: dict[str, BaseException] = {}
+        self.cause: BaseException | None = None
         self.has_limits = plan.has_limits
         self.config: ValidConfig
         self.on: Surroundings
@@ -96,6 +97,7 @@ class RunExecution:
             if done or len(plan.selected) < len(plan.steps):
                 resumed = resume(plan, done, self.outputs)
         except (ConfigInvalid, UpstreamMissing) as error:
+            self.cause = error
             told = describe_error(error, _NO_SECRETS)
             step = error.facts.get("step")
             return RunOutcome(RunEnd.FAILED, error=told, failed_step=step, retryable=False)
@@ -213,9 +215,8 @@ class RunExecution:
     def step_failed(self, step: str | None, error: BaseException, told: ErrorInfo) -> None:
         """Note that a step (or, None, the run as a whole) failed for good."""
         self.rough = True
-        if step is not None:
-            self.errors[step] = error
         if self._failure is None:
+            self.cause = error
             self._failure = (step, error, told)
 
     def finished(self, outcome: StepOutcome) -> None:

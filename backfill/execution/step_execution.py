@@ -11,7 +11,7 @@ from backfill.definitions.policies import Failure, Skip
 from backfill.execution import capture
 from backfill.execution.collecting import Produced, collect
 from backfill.execution.context import StepContext
-from backfill.execution.deadlines import Alarm, call_in_thread, can_interrupt
+from backfill.execution.deadlines import call_in_thread, call_with_alarm, can_interrupt
 from backfill.execution.error_info import describe_error
 from backfill.execution.faults import MetadataWrong
 from backfill.execution.inputs import Standing, gather
@@ -69,8 +69,6 @@ class StepExecution:
         """Run the body once and keep what it yields; return the URLs of what was kept."""
         run, step = self._run, self._step
         named = gather(step, run.values) if step.inputs else {}
-        for name in step.resources:
-            run.on.scope.get(name)
         limit = run.limit_of(step) if run.has_limits else None
         value = self._body(named) if limit is None else self._limited_body(named, *limit)
         if step.plain_slot >= 0 and not isinstance(value, list):
@@ -80,8 +78,7 @@ class StepExecution:
 
     def _limited_body(self, named: dict[str, Any], seconds: float, error: StepTimeout) -> Any:
         if can_interrupt():
-            with Alarm(seconds, error):
-                return self._body(named)
+            return call_with_alarm(lambda: self._body(named), seconds, error)
         context = self._context
         return call_in_thread(
             lambda: self._body(named), seconds, error, lambda: context.interrupt(error)
@@ -101,6 +98,8 @@ class StepExecution:
 
     def _call(self, named: dict[str, Any]) -> Any:
         step, context = self._step, self._context
+        for name in step.resources:
+            self._run.on.scope.get(name)
         value = step.fn(context, **named) if step.takes_context else step.fn(**named)
         if step.plain_slot >= 0 and not isinstance(value, GeneratorType | Output | list):
             return value
@@ -108,7 +107,9 @@ class StepExecution:
 
     def _print(self, level: str, text: str) -> None:
         run = self._run
-        run.recorder.log(LogLine(self._step.name, run.clock(), level, run.on.redactor.text(text)))
+        if not self._context.given_up:
+            text = run.on.redactor.text(text)
+            run.recorder.log(LogLine(self._step.name, run.clock(), level, text))
 
     def _keep(self, produced: Produced) -> dict[str, str] | None:
         """Put outputs where the next steps find them, and keep those that are taken."""
