@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     from backfill.definitions.repository import repository
     from backfill.definitions.resources import ResourceDefinition, resource
     from backfill.definitions.steps import StepDefinition, solid, step
+    from backfill.definitions.wiring import pipeline_from_graph
+    from backfill.execution.context import ResourceContext, StepContext
+    from backfill.execution.interrupts import RunCanceled, StepTimeout
+    from backfill.execution.local import RunResult, execute_partition, execute_pipeline
+    from backfill.execution.step_testing import build_step_context
 
 _HOME = {
     "config_schema": ("Array Enum EnumValue Field Map Noneable Permissive Secret Selector Shape"),
@@ -54,10 +59,18 @@ _HOME = {
     "repository": "repository",
     "resources": "ResourceDefinition resource",
     "steps": "StepDefinition solid step",
+    "wiring": "pipeline_from_graph",
+}
+_EXECUTION = {
+    "context": "ResourceContext StepContext",
+    "interrupts": "RunCanceled StepTimeout",
+    "local": "RunResult execute_partition execute_pipeline",
+    "step_testing": "build_step_context",
 }
 _MODULES = {
-    name: f"backfill.definitions.{module}"
-    for module, names in _HOME.items()
+    name: f"backfill.{package}.{module}"
+    for package, homes in (("definitions", _HOME), ("execution", _EXECUTION))
+    for module, names in homes.items()
     for name in names.split()
 }
 
@@ -85,17 +98,26 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "PathValue",
     "Permissive",
     "PipelineDefinition",
+    "ResourceContext",
     "ResourceDefinition",
     "RetryPolicy",
     "RetryRequested",
+    "RunCanceled",
+    "RunResult",
     "Secret",
     "Selector",
     "Shape",
     "SizeValue",
     "Skip",
+    "StepContext",
     "StepDefinition",
+    "StepTimeout",
     "UrlValue",
+    "build_step_context",
+    "execute_partition",
+    "execute_pipeline",
     "pipeline",
+    "pipeline_from_graph",
     "repository",
     "resource",
     "solid",

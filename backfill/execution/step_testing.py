@@ -7,7 +7,7 @@ from typing import Any
 
 from backfill.definitions.keys import TimeWindow
 from backfill.definitions.redaction import Redactor
-from backfill.definitions.resources import ResourceDefinition
+from backfill.definitions.resources import as_resource
 from backfill.execution.context import StepContext, Surroundings
 from backfill.execution.local import LocalRecorder, Undisturbed, system_clock
 from backfill.execution.outcomes import LogLine, RunInfo
@@ -55,12 +55,7 @@ def build_step_context(
         config: What `context.step_config` gives; it is not checked against a schema.
         resources: Resource name -> a value, or what `@resource` made.
     """
-    definitions = {
-        name: value
-        if isinstance(value, ResourceDefinition)
-        else ResourceDefinition.hardcoded(value)
-        for name, value in (resources or {}).items()
-    }
+    definitions = {name: as_resource(value) for name, value in (resources or {}).items()}
     info = RunInfo(
         run_id=run_id,
         attempt=attempt,
