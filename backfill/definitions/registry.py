@@ -42,7 +42,8 @@ class Loaded:
     """What one load found.
 
     Attributes:
-        places: (kind, name) -> where it is defined, such as `shop.pipelines.daily_sales`.
+        places: (kind, name) -> where it is defined, such as `shop.pipelines.daily_sales` or
+            `shop/pipelines.py: daily_sales`.
         version: A hash of the source of everything that belongs to the definitions.
         files: The files of that source.
     """
@@ -153,6 +154,7 @@ def _load(sources: Sequence[Source]) -> Loaded:
         _collect(found, modules[-1], source)
     for partition_set in found.partition_sets.values():
         _check_pipeline("partition set", partition_set, found, sources)
+        _check_steps(partition_set, found)
     for schedule in found.schedules.values():
         _check_pipeline("schedule", schedule, found, sources)
     belonging = user_modules(modules)
@@ -169,7 +171,7 @@ def _load(sources: Sequence[Source]) -> Loaded:
 
 def _collect(found: Loaded, module: ModuleType, source: Source) -> None:
     nothing = True
-    for place, definition in _definitions_in(module):
+    for place, definition in _definitions_in(module, source):
         nothing = False
         _add(found, definition, place)
     if nothing:
@@ -178,9 +180,10 @@ def _collect(found: Loaded, module: ModuleType, source: Source) -> None:
         )
 
 
-def _definitions_in(module: ModuleType) -> Iterator[tuple[str, Any]]:
+def _definitions_in(module: ModuleType, source: Source) -> Iterator[tuple[str, Any]]:
     """Yield (place, definition): of the module's repositories if it has any, else its own."""
-    named = [(f"{module.__name__}.{name}", value) for name, value in vars(module).items()]
+    where = f"{module.__name__}." if source.file is None else f"{source.text}: "
+    named = [(where + name, value) for name, value in vars(module).items()]
     repositories = [(p, v) for p, v in named if isinstance(v, RepositoryDefinition)]
     for place, repository in repositories:
         for definition in repository.contents():
@@ -235,6 +238,17 @@ def _check_pipeline(kind: str, definition: Any, found: Loaded, sources: Sequence
         f'The {kind} "{definition.name}" ({place}) is of the pipeline "{wanted}", which is not '
         f"defined.{did_you_mean(wanted, found.pipelines)} {_loaded_from(sources)}"
     )
+
+
+def _check_steps(partition_set: PartitionSetDefinition, found: Loaded) -> None:
+    pipeline = found.pipelines[partition_set.pipeline_name]
+    for step in partition_set.step_selection or ():
+        if step not in pipeline.step_names:
+            place = found.places["partition set", partition_set.name]
+            raise DefinitionError(
+                f'The partition set "{partition_set.name}" ({place}) selects steps, but pipeline '
+                f'"{pipeline.name}" has no step "{step}".{did_you_mean(step, pipeline.step_names)}'
+            )
 
 
 def _loaded_from(sources: Sequence[Source]) -> str:
