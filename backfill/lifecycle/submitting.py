@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from backfill.definitions.calls import Definitions, SelectionResult
-from backfill.errors import Conflict, Invalid
+from backfill.definitions.calls import Definitions
+from backfill.errors import Conflict
 from backfill.lifecycle import moves
 from backfill.lifecycle.names import pipeline_id, set_id
+from backfill.lifecycle.planning import BackfillRequest, Choice, choose, require_configs
 from backfill.lifecycle.telling import note_event
 from backfill.storage.database import Database
 from backfill.storage.models import backfill_ranges
 
 QUEUE_TAG = "queue"
-
-
-@dataclass(frozen=True)
-class BackfillRequest:
-    """What a person asks for. `run_config` is merged over every partition's own."""
-
-    partition_set: str
-    selection: str
-    max_active_runs: int | None = None
-    priority: int = 0
-    ordering: str = "oldest"
-    max_failures: int = 0
-    tags: Mapping[str, str] = field(default_factory=dict)
-    run_config: Mapping[str, Any] | None = None
-    steps: Sequence[str] | None = None
-    note: str | None = None
-    created_by: str | None = None
-    idempotency_key: str | None = None
-
-    def fingerprint(self) -> str:
-        """Return a hash of what is asked, to tell a repeated request from another one."""
-        asked = {k: v for k, v in self.__dict__.items() if k not in {"created_by"}}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -72,28 +46,16 @@ def submit(
     Raises:
         NotFound: No such partition set.
         SelectionInvalid: The selection does not parse, names unknown keys or is empty.
-        ConfigInvalid: The override does not fit the pipeline.
+        ConfigInvalid: The config of its first or last partitions does not fit the pipeline.
         Conflict: The idempotency key was used for another request.
     """
-    _check(request)
     known = _known_key(db, request)
     if known is not None:
         return known
-    catalog = definitions.catalog()
-    pipeline_name = catalog.partition_set(request.partition_set).pipeline
-    pipeline = catalog.pipeline(pipeline_name)
-    unknown = [s for s in request.steps or () if s not in {x.name for x in pipeline.steps}]
-    if unknown:
-        raise Invalid(
-            f'Pipeline "{pipeline_name}" has no step "{unknown[0]}". '
-            f"It has: {', '.join(s.name for s in pipeline.steps)}."
-        )
-    chosen = definitions.select(request.partition_set, request.selection, at, limit=limit)
-    tags = {**pipeline.tags, **request.tags}
+    choice = choose(definitions, request, at=at, limit=limit)
+    require_configs(definitions, request, choice, at)
     try:
-        submitted = db.transact(
-            lambda conn: _insert(db, conn, request, pipeline_name, tags, chosen, at)
-        )
+        submitted = db.transact(lambda conn: _insert(db, conn, request, choice, at))
     except IntegrityError:
         known = _known_key(db, request)  # somebody with the same key was faster
         if known is None:
@@ -101,15 +63,6 @@ def submit(
         return known
     db.notify()
     return submitted
-
-
-def _check(request: BackfillRequest) -> None:
-    if request.max_active_runs is not None and request.max_active_runs < 1:
-        raise Invalid("max_active_runs must be at least 1; leave it out for no limit.")
-    if request.ordering not in {"oldest", "newest"}:
-        raise Invalid(f'Order "{request.ordering}" is not known; use oldest or newest.')
-    if request.max_failures < 0:
-        raise Invalid("max_failures must be 0 or more.")
 
 
 def _known_key(db: Database, request: BackfillRequest) -> Submitted | None:
@@ -134,17 +87,16 @@ def _insert(
     db: Database,
     conn: Connection,
     request: BackfillRequest,
-    pipeline_name: str,
-    tags: Mapping[str, str],
-    chosen: SelectionResult,
+    choice: Choice,
     at: datetime,
 ) -> Submitted:
+    chosen = choice.selected
     backfill_id = moves.create_backfill(
         db,
         conn,
         {
             "set_id": set_id(db, conn, request.partition_set),
-            "pipeline_id": pipeline_id(db, conn, pipeline_name),
+            "pipeline_id": pipeline_id(db, conn, choice.pipeline.name),
             "selection": request.selection,
             "selected_at": int(at.timestamp() * 1e6),
             "total": chosen.count,
@@ -152,8 +104,8 @@ def _insert(
             "priority": request.priority,
             "ordering": request.ordering,
             "max_failures": request.max_failures,
-            "queue": tags.get(QUEUE_TAG),
-            "tags": dict(tags),
+            "queue": choice.tags.get(QUEUE_TAG),
+            "tags": dict(choice.tags),
             "run_config": request.run_config,
             "steps": list(request.steps) if request.steps else None,
             "note": request.note,

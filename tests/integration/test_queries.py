@@ -194,7 +194,7 @@ def test_every_attempt_of_a_run_is_told(house: House) -> None:
     assert told() == [(1, AttemptEnd.FAILED), (2, AttemptEnd.SUCCEEDED)]
 
 
-# -- logs, events, fleet ----------------------------------------------------------------------------
+# -- logs, events, fleet --------------------------------------------------------------------------
 
 
 def test_a_log_is_read_on_from_where_it_was_left(house: House) -> None:

@@ -1,0 +1,72 @@
+"""Launching: one run by hand, checked against the definitions first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from backfill.definitions.calls import Definitions
+from backfill.errors import ConfigInvalid, Invalid
+from backfill.lifecycle.planning import check_steps
+from backfill.lifecycle.runs import LaunchRequest, launch
+from backfill.lifecycle.submitting import QUEUE_TAG
+from backfill.storage.database import Database
+
+
+def launch_checked(
+    db: Database, definitions: Definitions, request: LaunchRequest, *, at: datetime
+) -> int:
+    """Check the names and the config of a run, then make it, pending. Return its id.
+
+    Args:
+        at: The moment the partition set is looked at.
+
+    Raises:
+        NotFound: No such pipeline, partition set or partition.
+        Invalid: They do not belong together, or a step is not of the pipeline.
+        ConfigInvalid: The run config does not fit the pipeline.
+    """
+    pipeline = definitions.catalog().pipeline(request.pipeline)
+    check_steps(pipeline, request.steps)
+    errors, partition_tags = _resolve(definitions, request, at)
+    if errors:
+        raise ConfigInvalid(
+            f"The run config does not fit {_what(request)}: {_told(errors)}", errors=list(errors)
+        )
+    given = {**pipeline.tags, **request.tags}
+    queue = request.queue or {**partition_tags, **given}.get(QUEUE_TAG)
+    return launch(db, replace(request, tags=given, queue=queue))
+
+
+def _resolve(
+    definitions: Definitions, request: LaunchRequest, at: datetime
+) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, str]]:
+    """Return every error of the config the run would have, and its partition's tags."""
+    if request.partition_set is None or request.partition is None:
+        if request.partition_set is not None or request.partition is not None:
+            raise Invalid("A partition set and a partition go together: give both or neither.")
+        return definitions.validate_config(request.pipeline, request.run_config or {}), {}
+    partition_set = definitions.catalog().partition_set(request.partition_set)
+    if partition_set.pipeline != request.pipeline:
+        raise Invalid(
+            f'Partition set "{partition_set.name}" is of the pipeline "{partition_set.pipeline}", '
+            f'not of "{request.pipeline}".'
+        )
+    resolved = definitions.run_config(
+        request.partition_set, request.partition, at, override=request.run_config
+    )
+    return resolved.errors, resolved.tags
+
+
+def _what(request: LaunchRequest) -> str:
+    if request.partition is None:
+        return f'pipeline "{request.pipeline}"'
+    return f'pipeline "{request.pipeline}" for partition "{request.partition}"'
+
+
+def _told(errors: Sequence[Mapping[str, Any]]) -> str:
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{first.get('message') or first}{more}"
