@@ -163,7 +163,8 @@ class Definitions(Protocol):
 
         Args:
             limit: More partitions than this are refused.
-            statuses: The keys of each status that `status_words` finds in the selection.
+            statuses: For each of `status_words(parse(selection))` the keys it is true of; or,
+                under the word with a `!` before it, the keys it is not true of.
 
         Raises:
             SelectionInvalid: It cannot be read, names unknown keys, or selects none or too many.

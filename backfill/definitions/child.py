@@ -80,7 +80,7 @@ class Child:
         try:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "backfill.definitions.host"),
+                    *(sys.executable, "-P", "-m", "backfill.definitions.host"),
                     str(theirs.fileno()),
                     str(dump_end),
                     str(os.getpid()),

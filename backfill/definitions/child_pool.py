@@ -155,11 +155,7 @@ class ChildPool:
         """
         before = stamps(self._files)
         forget((), [file for file, stamp in before.items() if stamp != self._files[file]])
-        start = partial(Child, self._sources, self._clock(), self._dynamic_keys)
-        try:
-            child = self._starter.submit(start).result()
-        except RuntimeError:
-            raise _closed() from None
+        child = self._start()
         files: Stamps = {}
         try:
             answer = child.loaded(self._limits.load)
@@ -175,6 +171,17 @@ class ChildPool:
         child.kill()
         self._fail(failure, {**before, **files})
         raise failure
+
+    def _start(self) -> Child:
+        start = partial(Child, self._sources, self._clock(), self._dynamic_keys)
+        try:
+            return self._starter.submit(start).result()
+        except OSError as error:
+            failure = DefinitionsUnavailable(f"A definitions process cannot start: {error}")
+            self._fail(failure, self._files)
+            raise failure from error
+        except RuntimeError:
+            raise _closed() from None
 
     def _check_sets(
         self, child: Child, catalog: Catalog

@@ -28,7 +28,7 @@ from backfill.definitions.partitions import DynamicKeys
 from backfill.definitions.ranges import freeze
 from backfill.definitions.registry import Registry
 from backfill.definitions.run_config import RunConfigSchema
-from backfill.definitions.selecting import selected_ranges
+from backfill.definitions.selection import IndexSet, evaluate, parse
 from backfill.errors import BackfillError, ConfigInvalid, UserCodeError
 
 _PROBLEMS_TOLD = 100
@@ -55,9 +55,12 @@ class LocalDefinitions:
         self._loaded_at = loaded_at
         self._dynamic_keys = dynamic_keys
         self._budget_seconds = budget_seconds
+        self._catalog: Catalog | None = None
 
     def catalog(self) -> Catalog:
-        return describe_registry(self._registry, self._loaded_at)
+        if self._catalog is None or self._catalog.version != self._registry.version:
+            self._catalog = describe_registry(self._registry, self._loaded_at)
+        return self._catalog
 
     def check(self, set_name: str, at: datetime) -> LoadProblem | None:
         """List the partitions of a set and say what is wrong with that, or None."""
@@ -86,12 +89,12 @@ class LocalDefinitions:
         limit: int,
         statuses: Mapping[str, Sequence[str]] | None = None,
     ) -> SelectionResult:
+        parsed = parse(selection)
         keys = self._keys(set_name, at)
-        ranges = selected_ranges(
-            set_name, keys, selection, at, limit=limit, statuses=statuses or {}
-        )
-        count = sum(last - first + 1 for first, last in ranges)
-        return SelectionResult(count, ranges, freeze(keys, ranges))
+        known = {} if statuses is None else _of_statuses(keys, statuses)
+        found = evaluate(parsed, keys, now=at, statuses=known, limit=limit)
+        ranges = [(part.start, part.stop - 1) for part in found.ranges]
+        return SelectionResult(len(found), ranges, freeze(keys, ranges))
 
     def expand(
         self,
@@ -168,6 +171,19 @@ class LocalDefinitions:
         pipeline = self._registry.pipeline(partition_set.pipeline_name)
         selected = partition_set.step_selection
         return pipeline.config if selected is None else pipeline.config_for(selected)
+
+
+def _of_statuses(keys: KeySpace, statuses: Mapping[str, Sequence[str]]) -> dict[str, IndexSet]:
+    """Return where the keys of each status stand; `!word` lists those it is not true of."""
+    known = {}
+    for word, listed in statuses.items():
+        indexes = (keys.index_of(key) for key in listed)
+        found = IndexSet.from_indexes(index for index in indexes if index is not None)
+        if word.startswith("!"):
+            known[word[1:]] = IndexSet.span(0, len(keys)) - found
+        else:
+            known[word] = found
+    return known
 
 
 def _config_errors(schema: RunConfigSchema, config: Any) -> Sequence[Mapping[str, Any]]:

@@ -36,7 +36,11 @@ def total(key_ranges: Iterable[KeyRange]) -> int:
 
 def freeze(keys: KeySpace, ranges: Iterable[tuple[int, int]]) -> list[KeyRange]:
     """Return ranges of indexes (both ends inclusive) as ranges of keys."""
-    return [KeyRange(keys.key_at(a), keys.key_at(b), b - a + 1) for a, b in ranges]
+    frozen = []
+    for first, last in ranges:
+        key = keys.key_at(first)
+        frozen.append(KeyRange(key, key if first == last else keys.key_at(last), last - first + 1))
+    return frozen
 
 
 def overlapping(

@@ -46,6 +46,7 @@ class Loaded:
             `shop/pipelines.py: daily_sales`.
         version: A hash of the source of everything that belongs to the definitions.
         files: The files of that source.
+        modules: What the sources themselves were imported as.
     """
 
     pipelines: dict[str, PipelineDefinition] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Loaded:
     places: dict[tuple[str, str], str] = field(default_factory=dict)
     version: str = ""
     files: tuple[str, ...] = ()
+    modules: tuple[ModuleType, ...] = ()
 
 
 class Registry:
@@ -129,7 +131,7 @@ class Registry:
         """
         now = stamps(self._stamps)
         edited = [file for file in now if now[file] != self._stamps[file]]
-        old = user_modules(source.load() for source in self.sources)
+        old = user_modules(self._loaded.modules)
         forget(old, edited)
         try:
             self._loaded = _load(self.sources)
@@ -166,6 +168,7 @@ def _load(sources: Sequence[Source]) -> Loaded:
         found.places,
         content_version(belonging),
         tuple(files),
+        tuple(modules),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import itertools
+import keyword
 import os
 import re
 import sys
@@ -138,16 +140,19 @@ def _import_module(name: str) -> ModuleType:
 def _import_file(file: Path) -> ModuleType:
     folder, name = _package_of(file)
     _put_on_path(folder)
-    known = sys.modules.get(name)
-    if known is not None and _is_file_of(known, file):
-        return known
     if "." in name:
-        return importlib.import_module(name)
-    if known is not None or not name.isidentifier() or name in sys.stdlib_module_names:
-        name = _unique_name(file)
-        if name in sys.modules:
-            return sys.modules[name]
-    return _execute(name, file)
+        return _of_file(importlib.import_module(name), file)
+    name = _free_name(name, file)
+    return sys.modules.get(name) or _execute(name, file)
+
+
+def _of_file(module: ModuleType, file: Path) -> ModuleType:
+    if not _is_file_of(module, file):
+        raise ImportError(
+            f"{module.__name__} was imported from {module.__file__} before, not from {file}: "
+            "two packages have the same name; rename one"
+        )
+    return module
 
 
 def _package_of(file: Path) -> tuple[Path, str]:
@@ -174,9 +179,17 @@ def _execute(name: str, file: Path) -> ModuleType:
     return module
 
 
-def _unique_name(file: Path) -> str:
-    digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
-    return re.sub(r"\W", "_", file.stem) + "_" + digest
+def _free_name(stem: str, file: Path) -> str:
+    """Return the name of a file's module: its stem, unless that is no name or means another one."""
+    name = re.sub(r"\W|^(?=\d)", "_", stem)
+    if name in sys.stdlib_module_names or keyword.iskeyword(name):
+        name += "_definitions"
+    for number in itertools.count(2):
+        known = sys.modules.get(name)
+        if known is None or _is_file_of(known, file):
+            break
+        name = f"{name.removesuffix(f'_{number - 1}')}_{number}"
+    return name
 
 
 def _put_on_path(folder: Path) -> None:
@@ -211,6 +224,7 @@ def _is_installed(file: str) -> bool:
 def files_of(error: BaseException, sources: Sequence[Source]) -> set[str]:
     """Return the files that failing definitions depend on: a change of one is worth a new try."""
     files = {str(source.file) for source in sources if source.file is not None}
+    files |= {str(getattr(sys.modules.get(source.text), "__file__", "")) for source in sources}
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, SyntaxError) and seen.filename:

@@ -162,6 +162,17 @@ def test_a_selection_is_frozen_as_ranges_of_keys(shop: DefinitionsProcess) -> No
     assert (chosen.first_key, chosen.last_key) == ("2020-05-01", "2020-05-31")
 
 
+def test_statuses_of_a_selection_are_given_by_the_caller(shop: DefinitionsProcess) -> None:
+    failed = {"failed": ["2020-05-02", "2020-05-03", "gone"]}
+    chosen = shop.select("days", "failed ! 2020-05-03", AT, limit=100, statuses=failed)
+    assert chosen.key_ranges == [("2020-05-02", "2020-05-02", 1)]
+    others = {"!missing": [f"2020-05-{day:02}" for day in range(3, 40)]}
+    chosen = shop.select("days", "missing", AT, limit=100, statuses=others)
+    assert chosen.key_ranges == [("2020-05-01", "2020-05-02", 2)]
+    with pytest.raises(SelectionInvalid, match='"failed" asks for the outcomes of runs'):
+        shop.select("days", "failed", AT, limit=100)
+
+
 @pytest.mark.parametrize(
     ("selection", "told"),
     [("2020-05-32", "2020-05-32"), ("all", "31"), ("", "no|empty")],

@@ -264,6 +264,16 @@ def test_a_file_in_a_package_may_import_relatively(project: Project) -> None:
     assert registry.pipeline("daily_sales").step_names == ("renamed",)
 
 
+def test_a_file_of_a_package_whose_name_is_taken_says_so(project: Project) -> None:
+    project.write("one/store/__init__.py", "")
+    project.write("one/store/flows.py", SHOP)
+    project.write("two/store/__init__.py", "")
+    project.write("two/store/flows.py", SHOP)
+    project.load("one/store/flows.py")
+    with pytest.raises(DefinitionsUnavailable, match=r"store\.flows was imported from .*one/store"):
+        project.load("two/store/flows.py")
+
+
 def test_what_a_file_defines_can_be_pickled(project: Project) -> None:
     project.write("records.py", f"{SHOP}\n    class Row:\n        n = 1\n")
     project.load("records.py")
