@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from backfill.definitions.calls import KeyRange
 from backfill.definitions.listing import Partitions
 from backfill.definitions.partition import Partition
-from backfill.definitions.ranges import Piece, RangeFinder, pieces
+from backfill.definitions.ranges import Found, Piece, RangeFinder, pieces
 
 
 class Chunk:
@@ -43,24 +43,26 @@ class Chunk:
     def all_keys(self) -> Iterator[str]:
         """Yield every key of the chunk, in order."""
         for piece in self._pieces:
-            yield from self._keys_of(piece)
+            found = self._find(piece)
+            yield from self._partitions.keys.slice(found.start, found.stop)
             self.next_offset += piece.end - piece.begin
 
     def until(self, ends_at: float) -> Iterator[Partition]:
         """Yield the partitions of the chunk, in order, until a time of the monotonic clock."""
         for piece in self._pieces:
-            keys = self._keys_of(piece)
-            for taken, key in enumerate(keys, start=1):
-                partition = self._partitions.find(key)
-                if partition is not None:
-                    yield partition
-                if time.monotonic() > ends_at and taken < len(keys):
+            found = self._find(piece)
+            left = found.stop - found.start
+            for taken, partition in enumerate(
+                self._partitions.between(found.start, found.stop), start=1
+            ):
+                yield partition
+                if time.monotonic() > ends_at and taken < left:
                     self.next_offset += taken
                     return
             self.next_offset += piece.end - piece.begin
 
-    def _keys_of(self, piece: Piece) -> Sequence[str]:
-        keys, found = self._finder.take(piece, self._after)
+    def _find(self, piece: Piece) -> Found:
+        found = self._finder.take(piece, self._after)
         self.vanished.extend(key for key in found.vanished if key not in self.vanished)
-        self.drifted = self.drifted or found.stop - found.start != piece.range.size
-        return keys
+        self.drifted = self.drifted or found.drifted
+        return found

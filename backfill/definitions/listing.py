@@ -6,15 +6,16 @@ import inspect
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
-from backfill.definitions.keys import KeySpace, ListedKeys
+from backfill.definitions.keys import KeySpace, ListedKeys, TimeWindow
 from backfill.definitions.partition import Partition, key_problem
 from backfill.definitions.partitions.base import PartitionsDefinition
+from backfill.definitions.partitions.keyspace import TimeWindowKeys
 from backfill.definitions.partitions.multi import MultiPartitionsDefinition
 from backfill.definitions.text import shown
 from backfill.definitions.user_code import call_user
@@ -38,6 +39,10 @@ class Partitions(Protocol):
         """Return the partition of a key, or None; cheap in a set of any size."""
         ...
 
+    def between(self, start: int, stop: int) -> Iterator[Partition]:
+        """Yield the partitions with start <= index < stop, clipped to the set."""
+        ...
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -50,8 +55,10 @@ class Listed:
         index = self.keys.index_of(key)
         if index is None:
             return None
-        item = self.items[index]
-        return Partition(item) if isinstance(item, str) else item
+        return _partition(self.items[index])
+
+    def between(self, start: int, stop: int) -> Iterator[Partition]:
+        return map(_partition, self.items[max(start, 0) : max(stop, 0)])
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,24 @@ class Computed:
     def find(self, key: str) -> Partition | None:
         if self.keys.index_of(key) is None:
             return None
-        window = self.keys.window_of(key)
+        return self._partition(key, self.keys.window_of(key))
+
+    def between(self, start: int, stop: int) -> Iterator[Partition]:
+        for index, key in enumerate(self.keys.slice(start, stop), start=max(start, 0)):
+            if isinstance(self.keys, TimeWindowKeys):
+                yield self._partition(key, self.keys.window_at(index))
+            else:
+                yield self._partition(key, self.keys.window_of(key))
+
+    def _partition(self, key: str, window: TimeWindow | None) -> Partition:
         if isinstance(self.definition, MultiPartitionsDefinition):
             parts = self.definition.get_partition_key_from_str(key)
             return Partition(parts, key, time_window=window)
         return Partition(key if window is None else window, key, time_window=window)
+
+
+def _partition(item: Partition | str) -> Partition:
+    return Partition(item) if isinstance(item, str) else item
 
 
 class PartitionFunction:

@@ -116,8 +116,7 @@ class PartitionSetDefinition:
     def get_partitions(self, current_time: datetime | None = None) -> list[Partition]:
         """Return every partition, in order, at a time (now when not given)."""
         found = self.partitions(current_time or datetime.now(UTC))
-        keys = found.keys.slice(0, len(found.keys))
-        return [partition for key in keys if (partition := found.find(key)) is not None]
+        return list(found.between(0, len(found.keys)))
 
     def get_partition_names(self, current_time: datetime | None = None) -> list[str]:
         """Return the key of every partition, in order, at a time (now when not given)."""

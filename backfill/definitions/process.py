@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 from backfill.definitions.calls import (
@@ -45,7 +46,7 @@ class DefinitionsProcess:
 
     def __init__(
         self,
-        sources: str | Iterable[str],
+        sources: str | Path | Iterable[str | Path],
         *,
         call_seconds: float = 30.0,
         reload: bool = False,

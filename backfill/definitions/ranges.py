@@ -14,11 +14,16 @@ from backfill.definitions.partitions.keyspace import TimeWindowKeys
 
 
 class Found(NamedTuple):
-    """Where a range stands now: start <= index < stop, and which of its ends are gone."""
+    """Where a range stands now: start <= index < stop, and which of its ends are gone.
+
+    Attributes:
+        drifted: Whether the whole range now has more or fewer keys than when it was frozen.
+    """
 
     start: int
     stop: int
     vanished: tuple[str, ...] = ()
+    drifted: bool = False
 
 
 class Piece(NamedTuple):
@@ -105,8 +110,8 @@ class RangeFinder:
             stop = min(start + left, len(self._keys))
         return Found(start, max(start, stop), tuple(dict.fromkeys(vanished)))
 
-    def take(self, piece: Piece, after: str | None = None) -> tuple[Sequence[str], Found]:
-        """Return the keys of a part of a range.
+    def take(self, piece: Piece, after: str | None = None) -> Found:
+        """Return where a part of a range stands now.
 
         The last part of a range that has grown takes all that is left of it; a part that does not
         begin its range goes on behind `after` where that key is still in it.
@@ -118,9 +123,9 @@ class RangeFinder:
             index = self._keys.index_of(after)
             if index is not None and found.start <= index < found.stop:
                 begin = index + 1 - found.start
-        end = piece.end if piece.end < piece.range.size else max(size, piece.end)
-        end = max(end, begin)
-        return self._keys.slice(found.start + begin, min(found.start + end, found.stop)), found
+        end = size if piece.end == piece.range.size else min(piece.end, size)
+        drifted = size != piece.range.size
+        return Found(found.start + min(begin, end), found.start + end, found.vanished, drifted)
 
     def _place(self, key: str) -> int | None:
         """Return how many keys come before one that is gone, or None when nothing tells."""

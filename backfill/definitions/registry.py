@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -67,7 +68,7 @@ class Registry:
         self._stamps = stamps(loaded.files)
 
     @classmethod
-    def load(cls, sources: str | Iterable[str]) -> Registry:
+    def load(cls, sources: str | Path | Iterable[str | Path]) -> Registry:
         """Load modules and files: `shop.pipelines,shop/reports.py`, or an iterable of them.
 
         Raises:

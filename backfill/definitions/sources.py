@@ -70,9 +70,11 @@ class Source:
         )
 
 
-def parse_sources(given: str | Iterable[str]) -> tuple[Source, ...]:
+def parse_sources(given: str | Path | Iterable[str | Path]) -> tuple[Source, ...]:
     """Read comma-separated modules and files, each once, in order."""
-    texts = given.split(",") if isinstance(given, str) else given
+    if isinstance(given, Path):
+        given = [given]
+    texts = given.split(",") if isinstance(given, str) else map(str, given)
     return tuple(Source(text) for text in dict.fromkeys(t.strip() for t in texts) if text)
 
 
