@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from backfill.definitions.in_process import LocalDefinitions
-from backfill.definitions.registry import Registry
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunEnd, RunOutcome, StepOutcome
 from backfill.lifecycle import backfills, runs
 from backfill.lifecycle.moves import Claim, Report
@@ -24,6 +21,7 @@ from backfill.storage.queries.logs import log_lines
 from backfill.storage.queries.matrix import Box, box_history, matrix_page
 from backfill.storage.queries.runs import RunFilter, get_run, list_runs
 from tests.support.house import DEFINITIONS, House, steps_ok
+from tests.support.loading import loaded
 
 STEPS = ("a", "b")
 MINUTE = 60_000_000
@@ -31,12 +29,8 @@ MINUTE = 60_000_000
 
 @pytest.fixture
 def house(database: Database, tmp_path: Path) -> Iterator[House]:
-    file = tmp_path / "house_definitions.py"
-    file.write_text(DEFINITIONS)
-    before = set(sys.modules)
-    yield House(database, LocalDefinitions(Registry.load(str(file))))
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    with loaded(DEFINITIONS, tmp_path) as definitions:
+        yield House(database, definitions)
 
 
 def claimed(house: House, count: int = 5) -> list[Claim]:

@@ -1,0 +1,54 @@
+"""What routes work with, and what they all take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from backfill.api.cursors import MAX_INT, MAX_LENGTH
+from backfill.api.rates import Rates
+from backfill.definitions.calls import Definitions
+from backfill.settings import Settings
+from backfill.storage.database import Database
+
+MAX_PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts that requests need.
+
+    Attributes:
+        clock: Gives the moment at which partition sets are looked at, in UTC.
+    """
+
+    settings: Settings
+    db: Database
+    definitions: Definitions
+    rates: Rates
+    clock: Callable[[], datetime]
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+async def _actor(request: Request) -> str:
+    actor: str = getattr(request.state, "actor", "local")
+    return actor
+
+
+Api = Annotated[Context, Depends(_context)]
+Actor = Annotated[str, Depends(_actor)]
+IdPath = Annotated[int, Path(ge=1, le=MAX_INT, examples=["42"])]
+NamePath = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=MAX_LENGTH, description="`next` of the page before; none for the first."),
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items per page.")]

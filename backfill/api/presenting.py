@@ -1,0 +1,88 @@
+"""From what is read to what is shown: progress, links, secrets taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from backfill.api.context import Context
+from backfill.definitions.redaction import redact
+from backfill.schemas.backfills import Backfill, Progress
+from backfill.schemas.matrix import MatrixRow
+from backfill.schemas.runs import Run, StepOutcome
+from backfill.states import BACKFILL_FINAL, BackfillState
+from backfill.storage.queries.attempts import StepView
+from backfill.storage.queries.backfills import BackfillView
+from backfill.storage.queries.matrix import PartitionRow
+from backfill.storage.queries.runs import RunView
+
+T = TypeVar("T")
+
+_STANDING = {BackfillState.PAUSED, BackfillState.CANCELING}
+
+
+def present_backfill(context: Context, view: BackfillView) -> Backfill:
+    """Return a backfill as the API shows it."""
+    recent = context.rates.per_second(view.id, view.now // 1_000_000)
+    return Backfill.model_validate(
+        {
+            **vars(view),
+            "progress": progress_of(view, recent),
+            "run_config": redact(view.run_config),
+        }
+    )
+
+
+def present_run(context: Context, view: RunView) -> Run:
+    """Return a run as the API shows it."""
+    flower = context.settings.flower_url.rstrip("/")
+    link = f"{flower}/task/{view.message_id}" if flower and view.message_id else None
+    return Run.model_validate(
+        {**vars(view), "flower_url": link, "run_config": redact(view.run_config)}
+    )
+
+
+def present_steps(views: Sequence[StepView]) -> list[StepOutcome]:
+    """Return step outcomes as the API shows them."""
+    return [StepOutcome.model_validate(view) for view in views]
+
+
+def present_row(row: PartitionRow, steps: Sequence[str]) -> MatrixRow:
+    """Return a matrix row, its boxes in the order of the steps."""
+    return MatrixRow.model_validate({**vars(row), "boxes": [row.boxes[step] for step in steps]})
+
+
+def progress_of(view: BackfillView, recent: float | None) -> Progress:
+    """Return how far a backfill is.
+
+    Args:
+        recent: Runs that finished per second lately; None falls back to the mean since its start.
+    """
+    counts = view.counts
+    finished = counts.finished
+    of = finished + counts.pending + counts.queued + counts.running + counts.unlaunched
+    rate = recent if recent is not None else _mean_rate(view)
+    left: float | None = None
+    if view.state in BACKFILL_FINAL:
+        rate, left = _mean_rate(view), 0.0
+    elif rate and view.state not in _STANDING:
+        left = round((of - finished) / rate, 1)
+    return Progress(
+        finished=finished,
+        of=of,
+        fraction=round(finished / of, 6) if of else 0.0,
+        runs_per_second=None if rate is None else round(rate, 3),
+        seconds_left=left,
+    )
+
+
+def _mean_rate(view: BackfillView) -> float | None:
+    if view.started_at is None or not view.counts.finished:
+        return None
+    seconds = ((view.finished_at or view.now) - view.started_at) / 1e6
+    return view.counts.finished / max(seconds, 0.001)
+
+
+def present_config_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return config errors as plain dictionaries."""
+    return [dict(error) for error in errors]

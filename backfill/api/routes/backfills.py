@@ -1,0 +1,193 @@
+"""Backfills: plan, submit, look, and the verbs that steer one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit
+from backfill.api.cursors import decode_ints, encode
+from backfill.api.presenting import present_backfill, present_run
+from backfill.definitions.redaction import redact
+from backfill.errors import NotFound
+from backfill.lifecycle import backfills, planning
+from backfill.schemas.backfills import Backfill, BackfillRequest, Event, Note, Plan, Span
+from backfill.schemas.base import Page
+from backfill.schemas.runs import Run
+from backfill.states import BackfillState, RunState
+from backfill.storage.queries.backfills import BackfillFilter, get_backfill, list_backfills
+from backfill.storage.queries.events import list_events
+from backfill.storage.queries.runs import RunFilter, list_runs
+
+router = APIRouter(prefix="/backfills", tags=["backfills"])
+
+RANGES_SHOWN = 100
+
+
+@router.post("/plan")
+def plan_backfill(api: Api, body: BackfillRequest) -> Plan:
+    """Say what submitting the same body would do; nothing is kept."""
+    request = _request(body)
+    plan = planning.plan(
+        api.definitions, request, at=api.clock(), limit=api.settings.max_partitions
+    )
+    return _present_plan(body, plan)
+
+
+@router.post("", status_code=201, responses={200: {"description": "It was submitted before."}})
+def submit_backfill(
+    api: Api,
+    actor: Actor,
+    body: BackfillRequest,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=200,
+            description="The same key with the same body gives the same backfill.",
+        ),
+    ] = None,
+) -> Backfill:
+    """Submit a backfill: its selection is frozen, its runs are made by the coordinator."""
+    submitted = backfills.submit(
+        api.db,
+        api.definitions,
+        _request(body, created_by=actor, idempotency_key=idempotency_key),
+        at=api.clock(),
+        limit=api.settings.max_partitions,
+    )
+    response.status_code = 201 if submitted.created else 200
+    return _shown(api, submitted.backfill_id)
+
+
+@router.get("")
+def get_backfills(
+    api: Api,
+    state: Annotated[list[BackfillState] | None, Query(description="Any of these.")] = None,
+    partition_set: Annotated[str | None, Query(max_length=200)] = None,
+    pipeline: Annotated[str | None, Query(max_length=200)] = None,
+    created_by: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[Backfill]:
+    """Return backfills, newest first."""
+    wanted = BackfillFilter(state, partition_set, pipeline, created_by)
+    with api.db.read() as conn:
+        page = list_backfills(api.db, conn, wanted, limit=limit, before=_before(cursor))
+    after = encode(page.items[-1].id) if page.more else None
+    return Page[Backfill](items=[present_backfill(api, view) for view in page.items], next=after)
+
+
+@router.get("/{backfill_id}")
+def get_one_backfill(api: Api, backfill_id: IdPath) -> Backfill:
+    """Return a backfill: counts, progress, rate and time left."""
+    return _shown(api, backfill_id)
+
+
+@router.get("/{backfill_id}/runs")
+def get_runs_of_backfill(
+    api: Api,
+    backfill_id: IdPath,
+    state: Annotated[list[RunState] | None, Query(description="Any of these.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[Run]:
+    """Return the runs of a backfill, newest first."""
+    _shown(api, backfill_id)
+    wanted = RunFilter(backfill_id=backfill_id, states=state)
+    with api.db.read() as conn:
+        page = list_runs(api.db, conn, wanted, limit=limit, before=_before(cursor))
+    after = encode(page.items[-1].id) if page.more else None
+    return Page[Run](items=[present_run(api, view) for view in page.items], next=after)
+
+
+@router.get("/{backfill_id}/events")
+def get_events_of_backfill(
+    api: Api, backfill_id: IdPath, cursor: Cursor = None, limit: Limit = 50
+) -> Page[Event]:
+    """Return what operators did with a backfill and must know of it, newest first."""
+    _shown(api, backfill_id)
+    with api.db.read() as conn:
+        page = list_events(
+            api.db, conn, backfill_id=backfill_id, limit=limit, before=_before(cursor)
+        )
+    after = encode(page.items[-1].id) if page.more else None
+    return Page[Event](items=[Event.model_validate(view) for view in page.items], next=after)
+
+
+@router.post("/{backfill_id}/pause")
+def pause_backfill(
+    api: Api, actor: Actor, backfill_id: IdPath, body: Note | None = None
+) -> Backfill:
+    """Stop admitting runs and recall the queued ones; what runs goes on."""
+    reason = _note(body) or f"paused by {actor}"
+    backfills.pause(api.db, backfill_id, reason=reason, actor=actor)
+    return _shown(api, backfill_id)
+
+
+@router.post("/{backfill_id}/resume")
+def resume_backfill(api: Api, actor: Actor, backfill_id: IdPath) -> Backfill:
+    """Let a paused backfill go on."""
+    backfills.resume(api.db, backfill_id, actor=actor)
+    return _shown(api, backfill_id)
+
+
+@router.post("/{backfill_id}/cancel")
+def cancel_backfill(
+    api: Api, actor: Actor, backfill_id: IdPath, body: Note | None = None
+) -> Backfill:
+    """Give a backfill up: nothing of it starts any more, and running steps are told."""
+    backfills.cancel(api.db, backfill_id, reason=_note(body), actor=actor)
+    return _shown(api, backfill_id)
+
+
+def _shown(api: Context, backfill_id: int) -> Backfill:
+    with api.db.read() as conn:
+        view = get_backfill(api.db, conn, backfill_id)
+    if view is None:
+        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+    return present_backfill(api, view)
+
+
+def _request(
+    body: BackfillRequest, *, created_by: str | None = None, idempotency_key: str | None = None
+) -> planning.BackfillRequest:
+    return planning.BackfillRequest(
+        **body.model_dump(), created_by=created_by, idempotency_key=idempotency_key
+    )
+
+
+def _present_plan(body: BackfillRequest, plan: planning.Plan) -> Plan:
+    selected = plan.choice.selected
+    config = plan.first_config
+    shown = {"partition": selected.first_key, **vars(config)} if config is not None else None
+    if shown is not None:
+        shown["config"] = redact(shown["config"])
+    return Plan.model_validate(
+        {
+            "partition_set": body.partition_set,
+            "pipeline": plan.choice.pipeline.name,
+            "selection": body.selection,
+            "count": selected.count,
+            "first": selected.first_key,
+            "last": selected.last_key,
+            "ranges": [
+                Span(first=r.first, last=r.last, count=r.size)
+                for r in selected.key_ranges[:RANGES_SHOWN]
+            ],
+            "range_count": len(selected.key_ranges),
+            "tags": plan.choice.tags,
+            "first_config": shown,
+            **vars(plan.check),
+        }
+    )
+
+
+def _before(cursor: str | None) -> int | None:
+    return None if cursor is None else decode_ints(cursor, 1)[0]
+
+
+def _note(body: Note | None) -> str | None:
+    return body.note if body is not None and body.note else None

@@ -1,0 +1,76 @@
+"""Definitions: what the project's code defines, and what its functions answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from backfill.api.context import Api, Cursor, Limit, NamePath
+from backfill.api.keys import Order, key_page, require_key
+from backfill.definitions.redaction import redact
+from backfill.schemas import definitions as schemas
+
+router = APIRouter(tags=["definitions"])
+
+KeyQuery = Annotated[str, Query(min_length=1, max_length=1024, description="A partition key.")]
+
+
+@router.get("/definitions")
+def get_definitions(api: Api) -> schemas.Definitions:
+    """Return everything that is defined, and what of it does not work."""
+    return schemas.Definitions.model_validate(api.definitions.catalog())
+
+
+@router.get("/pipelines/{name}")
+def get_pipeline(api: Api, name: NamePath) -> schemas.Pipeline:
+    """Return a pipeline with its step graph and the JSON Schema of its run config."""
+    return schemas.Pipeline.model_validate(api.definitions.catalog().pipeline(name))
+
+
+@router.post("/pipelines/{name}/validate")
+def validate_config(
+    api: Api, name: NamePath, body: schemas.ValidateConfig
+) -> schemas.ConfigValidation:
+    """Say whether a run config fits a pipeline; every error carries its path."""
+    api.definitions.catalog().pipeline(name)
+    errors = api.definitions.validate_config(name, body.run_config)
+    return schemas.ConfigValidation.model_validate({"valid": not errors, "errors": errors})
+
+
+@router.get("/partition-sets/{name}")
+def get_partition_set(api: Api, name: NamePath) -> schemas.PartitionSet:
+    """Return a partition set."""
+    return schemas.PartitionSet.model_validate(api.definitions.catalog().partition_set(name))
+
+
+@router.get("/partition-sets/{name}/partitions")
+def list_partitions(
+    api: Api,
+    name: NamePath,
+    order: Order = Order.OLDEST,
+    start: Annotated[str | None, Query(max_length=1024, description="Begin at this key.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> schemas.PartitionPage:
+    """Return a page of a set's partitions."""
+    page = key_page(
+        api.definitions,
+        name,
+        at=api.clock(),
+        order=order,
+        limit=limit,
+        cursor=cursor,
+        start=start,
+    )
+    items = [schemas.Partition(key=key, index=index) for index, key in page.places]
+    return schemas.PartitionPage(items=items, next=page.next, count=page.count)
+
+
+@router.get("/partition-sets/{name}/config")
+def resolve_config(api: Api, name: NamePath, partition: KeyQuery) -> schemas.ResolvedConfig:
+    """Return the run config and the tags that the run of a partition would get."""
+    found = api.definitions.run_config(name, require_key(partition), api.clock())
+    return schemas.ResolvedConfig.model_validate(
+        {**vars(found), "partition": partition, "config": redact(found.config)}
+    )

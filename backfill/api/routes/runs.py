@@ -1,0 +1,128 @@
+"""Runs: launch, look, follow the log, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit
+from backfill.api.cursors import decode_ints, encode
+from backfill.api.presenting import present_run, present_steps
+from backfill.errors import NotFound
+from backfill.lifecycle import runs
+from backfill.lifecycle.launching import launch_checked
+from backfill.lifecycle.runs import LaunchRequest
+from backfill.schemas.backfills import Event, Note
+from backfill.schemas.base import Page
+from backfill.schemas.runs import Attempt, LogLine, LogPage, Run, RunRequest, RunSteps, StepError
+from backfill.states import RUN_FINAL, RunState
+from backfill.storage.queries.attempts import attempts_of, errors_of, steps_of
+from backfill.storage.queries.events import list_events
+from backfill.storage.queries.logs import LogPlace, log_lines
+from backfill.storage.queries.runs import RunFilter, RunView, get_run, list_runs
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+NameQuery = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+@router.post("", status_code=201)
+def launch_run(api: Api, actor: Actor, body: RunRequest) -> Run:
+    """Launch one run: of a pipeline, for a partition of a set or for none."""
+    request = LaunchRequest(**body.model_dump(), created_by=actor)
+    return _shown(api, launch_checked(api.db, api.definitions, request, at=api.clock()))
+
+
+@router.get("")
+def get_runs(
+    api: Api,
+    backfill: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    partition_set: NameQuery = None,
+    partition: Annotated[str | None, Query(max_length=1024, pattern=r"^[^\x00]*$")] = None,
+    pipeline: NameQuery = None,
+    state: Annotated[list[RunState] | None, Query(description="Any of these.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[Run]:
+    """Return runs, newest first."""
+    wanted = RunFilter(backfill, partition_set, partition, pipeline, state)
+    before = None if cursor is None else decode_ints(cursor, 1)[0]
+    with api.db.read() as conn:
+        page = list_runs(api.db, conn, wanted, limit=limit, before=before)
+    after = encode(page.items[-1].id) if page.more else None
+    return Page[Run](items=[present_run(api, view) for view in page.items], next=after)
+
+
+@router.get("/{run_id}")
+def get_one_run(api: Api, run_id: IdPath) -> Run:
+    """Return a run with the config it really used, secrets taken out."""
+    return _shown(api, run_id)
+
+
+@router.get("/{run_id}/steps")
+def get_steps_of_run(api: Api, run_id: IdPath) -> RunSteps:
+    """Return the attempts of a run and the outcome of every step in each, with errors."""
+    _found(api, run_id)
+    with api.db.read() as conn:
+        attempts = attempts_of(api.db, conn, [run_id]).get(run_id, ())
+        steps = steps_of(api.db, conn, [run_id])
+        errors = errors_of(api.db, conn, [run_id], step="")
+    return RunSteps(
+        attempts=[Attempt.model_validate(view) for view in attempts],
+        steps=present_steps(steps),
+        errors=[StepError.model_validate(view) for view in errors],
+    )
+
+
+@router.get("/{run_id}/logs")
+def get_logs_of_run(
+    api: Api,
+    run_id: IdPath,
+    step: NameQuery = None,
+    attempt: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 500,
+) -> LogPage:
+    """Return log lines, oldest first; ask again with `next` to follow until `ended`."""
+    place = LogPlace(*decode_ints(cursor, 2)) if cursor is not None else LogPlace(0, 0)
+    run = _found(api, run_id)  # before its lines: a final run writes no more of them
+    with api.db.read() as conn:
+        page = log_lines(api.db, conn, run_id, limit=limit, after=place, step=step, attempt=attempt)
+    return LogPage(
+        items=[LogLine.model_validate(view) for view in page.items],
+        next=encode(*(page.items[-1].place if page.items else place)),
+        ended=run.state in RUN_FINAL and not page.more,
+    )
+
+
+@router.get("/{run_id}/events")
+def get_events_of_run(
+    api: Api, run_id: IdPath, cursor: Cursor = None, limit: Limit = 50
+) -> Page[Event]:
+    """Return what operators did with a run, newest first."""
+    _found(api, run_id)
+    before = None if cursor is None else decode_ints(cursor, 1)[0]
+    with api.db.read() as conn:
+        page = list_events(api.db, conn, run_id=run_id, limit=limit, before=before)
+    after = encode(page.items[-1].id) if page.more else None
+    return Page[Event](items=[Event.model_validate(view) for view in page.items], next=after)
+
+
+@router.post("/{run_id}/cancel")
+def cancel_run(api: Api, actor: Actor, run_id: IdPath, body: Note | None = None) -> Run:
+    """Cancel a run: at once when no worker has it, else its worker is told to stop."""
+    runs.cancel_run(api.db, run_id, reason=body.note if body else None, actor=actor)
+    return _shown(api, run_id)
+
+
+def _shown(api: Context, run_id: int) -> Run:
+    return present_run(api, _found(api, run_id))
+
+
+def _found(api: Context, run_id: int) -> RunView:
+    with api.db.read() as conn:
+        view = get_run(api.db, conn, run_id)
+    if view is None:
+        raise NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+    return view

@@ -1,0 +1,54 @@
+"""The Run Matrix: pages of partitions x steps, and the history of a box."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from backfill.schemas.base import Document, Id, Page, Time
+from backfill.schemas.runs import Attempt, StepOutcome
+from backfill.states import BoxStatus, RunState
+
+
+class Box(Document):
+    """One partition x step; null where no run says anything of it."""
+
+    status: BoxStatus
+    run_id: Id | None
+    attempt: int | None
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class MatrixRow(Document):
+    """One partition: its newest run, and a box per step in the order of `steps`."""
+
+    key: str
+    boxes: list[Box]
+    runs: int = Field(description="How many runs of it there are.")
+    run_id: Id | None
+    state: RunState | None
+    backfill_id: Id | None
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class MatrixPage(Page[MatrixRow]):
+    """Some partitions of a set with the status of their steps."""
+
+    partition_set: str
+    pipeline: str
+    steps: list[str]
+    count: int = Field(description="How many partitions the set has.")
+    order: str
+
+
+class BoxRun(Document):
+    """One run in the history of a box."""
+
+    run_id: Id
+    backfill_id: Id | None
+    state: RunState
+    version: str | None
+    created_at: Time
+    attempts: list[Attempt]
+    outcomes: list[StepOutcome]
