@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,7 @@ class Publisher:
     def __init__(self, settings: Settings, *, wake: Callable[[], None]) -> None:
         self._app = Celery("backfill-coordinator", set_as_current=False)
         self._app.conf.update(celery_config(settings))
+        self._producer: Any = None
         self._wake = wake
         self._outbox: queue.Queue[Sequence[tuple[Message, str]] | None] = queue.Queue()
         self._failures: queue.SimpleQueue[Failed] = queue.SimpleQueue()
@@ -131,11 +133,23 @@ class Publisher:
             except Exception as error:
                 log.warning("broker.unreachable", messages=len(batch), error=str(error)[:200])
                 self._failures.put(Failed([m.id for m, _ in batch], str(error)))
-                self._app.pool.force_close_all()
+                self._disconnect()
                 self._wake()
 
+    def _connect(self) -> Any:
+        self._producer = self._app.amqp.Producer(self._app.connection_for_write())
+        return self._producer
+
+    def _disconnect(self) -> None:
+        """Forget the connection; Celery's pools do not survive the loss of a broker."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(Exception):
+                producer.connection.collect()
+
     def _publish(self, batch: Sequence[tuple[Message, str]]) -> None:
-        with self._app.producer_or_acquire() as producer, producer.batch():
+        producer = self._producer or self._connect()
+        with producer.batch():
             for message, pipeline in batch:
                 self._app.send_task(
                     TASK,
