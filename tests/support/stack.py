@@ -101,7 +101,6 @@ class Stack:
         self._supervisor.request_stop()
         if error is not None:
             self._supervisor.request_stop()
-            error.add_note(self.logs())
         self._thread.join(60)
         assert not self._thread.is_alive(), "The stack did not stop."
 
