@@ -178,9 +178,7 @@ class Composition:
         return given
 
     def _source(self, value: Any, name: str, input_name: str, place: Place) -> Source:
-        if isinstance(value, list | tuple) and any(
-            isinstance(item, OutputHandle | StepOutputs) for item in value
-        ):
+        if isinstance(value, list | tuple) and _holds_outputs(value):
             members = [self._source(item, name, input_name, place) for item in value]
             if any(isinstance(member, FanIn) for member in members):
                 raise DefinitionError(
@@ -235,3 +233,10 @@ class Composition:
             for output in definition.outs
         }
         return next(iter(handles.values())) if whole else StepOutputs(self, name, handles)
+
+
+def _holds_outputs(value: object) -> bool:
+    """Tell whether a value is an output, or a list with one somewhere in it."""
+    if isinstance(value, list | tuple):
+        return any(_holds_outputs(item) for item in value)
+    return isinstance(value, OutputHandle | StepOutputs)

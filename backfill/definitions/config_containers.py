@@ -40,7 +40,7 @@ class Entry:
         schema = self.type.json_schema()
         if self.description:
             schema = {**schema, "description": self.description}
-        if self.default is not NOT_GIVEN:
+        if self.default is not NOT_GIVEN and not schema.get("writeOnly"):
             schema = {**schema, "default": redact_into(self.default, [])}
         return schema
 

@@ -42,15 +42,16 @@ def source_of(function: Callable[..., Any]) -> str:
         code = getattr(function, "__code__", None)
         if code is None:
             return f"{type(function).__module__}.{type(function).__qualname__}"
-        return f"{code.co_code.hex()} {code.co_names} {_constants(code)}"
+        return _identity(code)
 
 
-def _constants(code: Any) -> str:
-    """Return the constants of a code object without the addresses of nested ones."""
-    return " ".join(
-        constant.co_code.hex() if hasattr(constant, "co_code") else repr(constant)
+def _identity(code: Any) -> str:
+    """Return a text that says what a code object does, the code inside it included."""
+    constants = " ".join(
+        _identity(constant) if hasattr(constant, "co_code") else repr(constant)
         for constant in code.co_consts
     )
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
 
 
 def _step_version(node: StepNode) -> str:

@@ -90,6 +90,10 @@ class RunContext:
             raise RunCanceled
         return on.info
 
+    def _name(self) -> str:
+        """Say whose context it is, to begin an error with."""
+        return self._what if self._step is None else f'Step "{self._step}"'
+
     def _emit(self, level: str, text: str) -> None:
         self._check()
         on = self._on
@@ -113,7 +117,7 @@ class RunContext:
     def resources(self) -> Resources:
         """The required resources, by attribute."""
         self._check()
-        return Resources(self._on.scope, self._resources, self._what)
+        return Resources(self._on.scope, self._resources, self._name())
 
     @property
     def canceled(self) -> bool:
@@ -195,7 +199,7 @@ class RunContext:
         count = len(info.partition_keys)
         has = {0: "no partition", 1: f'the partition "{info.partition_keys[0]}"' if count else ""}
         raise NoPartition(
-            f"{self._what} asks for context.{asked}, but run {info.run_id} has "
+            f"{self._name()} asks for context.{asked}, but run {info.run_id} has "
             f"{has.get(count, f'{count} partitions')}. "
             "context.partition_keys holds the keys of every kind of run."
         )
@@ -220,7 +224,7 @@ class StepContext(RunContext):
         # what RunContext does, without the call: there is one of these per step of every run
         self._on = on
         self._step = step
-        self._what = ""
+        self._what = "Step"
         self._config = config
         self._resources = resources
         self._interrupt = None

@@ -24,11 +24,10 @@ class OneAtATime:
         self._lock = threading.Lock()
         self._open = True
 
-    def close(self) -> Recorder:
-        """Take no more calls; return the recorder underneath."""
+    def close(self) -> None:
+        """Take no more calls."""
         with self._lock:
             self._open = False
-        return self._recorder
 
     def step_started(self, step: str, tries: int, at: int) -> None:
         with self._lock:

@@ -79,6 +79,8 @@ class RunExecution:
         self.has_limits = plan.has_limits
         self.config: ValidConfig
         self.on: Surroundings
+        self._recorder = recorder
+        self._given_up = False
         self._outcomes: list[StepOutcome] = []
         self._keeps_values = keeps_values or parallel
         self._wait = wait
@@ -115,8 +117,9 @@ class RunExecution:
         try:
             self._execute_steps(plan.steps if resumed is None else self._resumed(resumed))
         except BaseException:
+            stopped = self.told_to_stop()
             self._give_up_threads()
-            if self.told_to_stop() is None:
+            if stopped is None:
                 raise
         finally:
             scope.close()
@@ -146,9 +149,10 @@ class RunExecution:
 
     def _give_up_threads(self) -> None:
         """Leave the steps that run in threads to themselves: nothing they do counts any more."""
+        self._given_up = True
         if isinstance(self.control, Revocable) and isinstance(self.recorder, OneAtATime):
+            self.recorder.close()
             self.control.revoke()
-            self.recorder = self.recorder.close()
 
     def execute_step(self, step: PlannedStep) -> None:
         """Execute a step, or skip it when what it waits for did not come."""
@@ -180,11 +184,11 @@ class RunExecution:
         at = self.clock()
         for step in self.plan.steps:
             if self.standings[step.index] is Standing.WAITING and step.name not in ended:
-                self.finished(
-                    StepOutcome(
-                        step.name, StepState.CANCELED, finished_at=at, reason=CANCELED_REASON
-                    )
+                outcome = StepOutcome(
+                    step.name, StepState.CANCELED, finished_at=at, reason=CANCELED_REASON
                 )
+                self._outcomes.append(outcome)
+                self._recorder.step_finished(outcome)
 
     def told_to_stop(self) -> RunEnd | None:
         """Return why no further step may start, if one may not."""
@@ -197,7 +201,8 @@ class RunExecution:
 
     def stop(self, end: RunEnd) -> None:
         """Have no further step start."""
-        self._end = end
+        if not self._given_up:
+            self._end = end
 
     def wait(self, seconds: float) -> None:
         """Wait for a retry, or until the run is told to stop."""
@@ -208,7 +213,8 @@ class RunExecution:
 
     def wait_for_step(self, step: PlannedStep, seconds: float, error: ErrorInfo) -> None:
         """Hand the run back; it goes on at this step later."""
-        self._waits = (step.name, seconds, error)
+        if self._waits is None or self._waits[1] < seconds:
+            self._waits = (step.name, seconds, error)
         if self._end is None:
             self._end = RunEnd.RETRY
 
@@ -221,8 +227,9 @@ class RunExecution:
 
     def finished(self, outcome: StepOutcome) -> None:
         """Take the outcome of a step."""
-        self._outcomes.append(outcome)
-        self.recorder.step_finished(outcome)
+        if not self._given_up:
+            self._outcomes.append(outcome)
+            self.recorder.step_finished(outcome)
 
     def limit_of(self, step: PlannedStep) -> tuple[float, StepTimeout] | None:
         """Return the seconds the step may take from now, and what to raise when they are over."""
