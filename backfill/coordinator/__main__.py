@@ -15,7 +15,8 @@ def main() -> None:
     """Run a coordinator until SIGTERM or SIGINT."""
     configure_logging()
     settings = get_settings()
-    db = Database(settings.effective_database_url())
+    # What a database crash forgets of the coordinator's commits, the next turn does again.
+    db = Database(settings.effective_database_url(), relaxed=True)
     db.require_schema()
     definitions = DefinitionsProcess(
         settings.definition_sources(),

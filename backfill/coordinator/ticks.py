@@ -77,6 +77,7 @@ class Ticks:
             _Slow(1.0, self.publish_again),
             _Slow(0.25, self.wake),
             _Slow(2.0, self.look_at_queues),
+            _Slow(5.0, self.settle_all),
             _Slow(30.0, self.prune),
         ]
         self.took_lead()
@@ -158,9 +159,16 @@ class Ticks:
         return self._admitter.turn(conn)
 
     def settle(self) -> bool:
-        """Finish backfills whose runs all ended; wind down those being canceled."""
+        """Finish backfills whose counts say that all ended; wind down those being canceled."""
+        return self._settle(by_counts=True)
+
+    def settle_all(self) -> bool:
+        """Look at every open backfill itself: the safety net under the counts."""
+        return self._settle(by_counts=False)
+
+    def _settle(self, *, by_counts: bool) -> bool:
         with self._db.read() as conn:
-            candidates = backfills.unsettled(self._db, conn)
+            candidates = backfills.unsettled(self._db, conn, by_counts=by_counts)
         return any([self._settle_one(i, state) for i, state in candidates])
 
     def _settle_one(self, backfill_id: int, state: BackfillState) -> bool:

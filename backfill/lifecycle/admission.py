@@ -22,6 +22,9 @@ from backfill.storage.database import Database, decoded, to_json
 HOLD_CHECK_US = 60_000_000
 PROVEN_RUNS = 8  # a pipeline is known to be tiny after this many executed runs
 MAX_RUNS_A_TURN = 4096
+QUEUED_US = 200_000
+MESSAGE_US = 3_000  # what a message costs on top of its runs
+MOST_QUEUED = 64
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Lane:
 
     Attributes:
         pack: Runs per message; what follows counts in messages of that size.
+        run_us: How long its runs take on average, once that is known.
     """
 
     id: int | None
@@ -39,6 +43,7 @@ class Lane:
     max_active: int | None = None
     newest_first: bool = False
     pack: int = 1
+    run_us: int | None = None
 
     @property
     def room(self) -> int:
@@ -107,6 +112,16 @@ def pack_size(mean_run_us: int | None, runs_seen: int, settings: Settings) -> in
     return max(1, min(settings.pack_limit, int(settings.pack_seconds * 1e6 / max(mean_run_us, 1))))
 
 
+def depth_per_slot(lanes: Sequence[Lane], at_least: int) -> int:
+    """Return how many messages to keep queued per slot: enough for QUEUED_US of work.
+
+    A queue of slow runs stays shallow; one of tiny runs is deep enough not to run dry between
+    two turns. The slowest lane decides.
+    """
+    known = [MESSAGE_US + lane.run_us * lane.pack for lane in lanes if lane.run_us is not None]
+    return max(at_least, min(MOST_QUEUED, QUEUED_US // max(known))) if known else at_least
+
+
 class Admitter:
     """Admits runs turn by turn; holds no state between turns."""
 
@@ -133,7 +148,7 @@ class Admitter:
         self, conn: Connection, lanes: Sequence[Lane], slots: int, queued: int
     ) -> list[Message]:
         """Fill the room of one queue once it is half empty; what a lane leaves others get."""
-        window = slots * self._settings.queued_per_slot
+        window = slots * depth_per_slot(lanes, self._settings.queued_per_slot)
         left = window - queued if queued <= window // 2 else 0
         made: list[Message] = []
         while left > 0 and (grants := share(left, lanes)):
@@ -182,7 +197,7 @@ class Admitter:
             )
         ).all()
         active = self._active(conn)
-        packs = self._packs(conn)
+        paces = self._paces(conn)
         default = self._settings.default_queue
         lanes = [
             Lane(
@@ -192,7 +207,8 @@ class Admitter:
                 active=active[row.id],
                 max_active=row.max_active_runs,
                 newest_first=row.ordering == "newest",
-                pack=packs.get(row.pipeline_id, 1),
+                pack=paces[row.pipeline_id][0],
+                run_us=paces[row.pipeline_id][1],
             )
             for row in rows
         ]
@@ -207,9 +223,16 @@ class Admitter:
         ).all()
         return Counter({row.backfill_id: row.n for row in rows})
 
-    def _packs(self, conn: Connection) -> Mapping[int, int]:
+    def _paces(self, conn: Connection) -> Mapping[int, tuple[int, int | None]]:
+        """Return pack size and mean duration of every pipeline."""
         rows = conn.execute(self._db.sql("SELECT id, runs, mean_run_us FROM pipelines")).all()
-        return {row.id: pack_size(row.mean_run_us, row.runs, self._settings) for row in rows}
+        return {
+            row.id: (
+                pack_size(row.mean_run_us, row.runs, self._settings),
+                row.mean_run_us if row.runs >= PROVEN_RUNS else None,
+            )
+            for row in rows
+        }
 
     def _queued(self, conn: Connection) -> Counter[str]:
         """Return how many messages each queue holds."""

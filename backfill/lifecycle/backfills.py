@@ -197,12 +197,21 @@ def _wrong_state(
     )
 
 
-def unsettled(db: Database, conn: Connection) -> list[tuple[int, BackfillState]]:
-    """Return the backfills that may be finished or must be wound down."""
+def unsettled(
+    db: Database, conn: Connection, *, by_counts: bool
+) -> list[tuple[int, BackfillState]]:
+    """Return the backfills that may be finished or must be wound down.
+
+    Args:
+        by_counts: Leave out those whose folded counts say that something is still to do. The
+            counts may lag, so a caller asks for all of them once in a while.
+    """
+    still_busy = " AND pending + queued + running <= 0" if by_counts else ""
     rows = conn.execute(
         db.sql(
             "SELECT id, state FROM backfills WHERE state = 'canceling' "
-            "OR (state IN ('running', 'paused') AND expanded_at IS NOT NULL) ORDER BY id"
+            f"OR (state IN ('running', 'paused') AND expanded_at IS NOT NULL{still_busy}) "
+            "ORDER BY id"
         )
     )
     return [(row.id, BackfillState(row.state)) for row in rows]

@@ -175,7 +175,7 @@ def _write_chunk(
             "UPDATE backfills SET expanded = expanded + :covered, vanished = vanished + :gone, "
             f"expanded_at = {'{now}' if done else 'NULL'} WHERE id = :id"
         ),
-        {"covered": covered, "gone": covered - len(new), "id": seen.id},
+        {"covered": covered, "gone": max(0, covered - len(new)), "id": seen.id},
     )
     if vanished:
         note_event(
