@@ -1,6 +1,7 @@
 """Partition definitions: which partitions a set has, computed rather than listed."""
 
 from backfill.definitions.keys import TimeWindow
+from backfill.definitions.partitions.arguments import ScheduleType
 from backfill.definitions.partitions.base import (
     DynamicKeys,
     PartitionKeyRange,
@@ -21,10 +22,7 @@ from backfill.definitions.partitions.multi import (
 )
 from backfill.definitions.partitions.policy import BackfillPolicy
 from backfill.definitions.partitions.static import StaticPartitionsDefinition
-from backfill.definitions.partitions.time_window import (
-    ScheduleType,
-    TimeWindowPartitionsDefinition,
-)
+from backfill.definitions.partitions.time_window import TimeWindowPartitionsDefinition
 
 __all__ = [
     "BackfillPolicy",

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from backfill.definitions.partitions.time_window import (
-    ScheduleType,
-    TimeWindowPartitionsDefinition,
-)
+from backfill.definitions.partitions.arguments import ScheduleType
+from backfill.definitions.partitions.time_window import TimeWindowPartitionsDefinition
 
 HOUR_FORMAT = "%Y-%m-%d-%H:%M"
 DATE_FORMAT = "%Y-%m-%d"

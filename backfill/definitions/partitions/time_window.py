@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from enum import Enum
 
 from typing_extensions import override
 
 from backfill.definitions.keys import TimeWindow
+from backfill.definitions.partitions.arguments import (
+    ScheduleType,
+    exclusions_of,
+    instant_of,
+    schedule_of,
+)
 from backfill.definitions.partitions.base import (
     DynamicKeys,
     PartitionKeyRange,
@@ -24,15 +29,6 @@ from backfill.definitions.partitions.keyspace import TimeWindowKeys
 from backfill.definitions.partitions.windows import Windows, WindowSpec, windows_of
 from backfill.definitions.partitions.zones import load_zone
 from backfill.errors import DefinitionError
-
-
-class ScheduleType(Enum):
-    """How often the windows of a set come around."""
-
-    HOURLY = "HOURLY"
-    DAILY = "DAILY"
-    WEEKLY = "WEEKLY"
-    MONTHLY = "MONTHLY"
 
 
 class TimeWindowPartitionsDefinition(PartitionsDefinition):
@@ -73,7 +69,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         load_zone(zone_name)
         schedule = cron_schedule
         if schedule is None:
-            schedule = _schedule(schedule_type, minute_offset, hour_offset, day_offset)
+            schedule = schedule_of(schedule_type, minute_offset, hour_offset, day_offset)
         elif schedule_type or minute_offset or hour_offset or day_offset:
             raise DefinitionError("Give either cron_schedule, or schedule_type and offsets.")
         cron = parse_cron(schedule)
@@ -87,10 +83,10 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             cron_schedule=schedule,
             timezone=zone_name,
             fmt=fmt,
-            start=_instant(start, "start", key_format, zone_name),
-            end=_instant(end, "end", key_format, zone_name) if end else None,
+            start=instant_of(start, "start", key_format, zone_name),
+            end=instant_of(end, "end", key_format, zone_name) if end else None,
             end_offset=end_offset,
-            **_exclusions(self.exclusions or (), zone_name),  # type: ignore[arg-type]
+            **exclusions_of(self.exclusions or (), zone_name),  # type: ignore[arg-type]
         )
         self._windows.check_keys()
 
@@ -271,66 +267,3 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         if not text.isdigit():
             raise DefinitionError(f'The windows of "{self.cron_schedule}" have no {unit} offset.')
         return int(text)
-
-
-def _schedule(
-    schedule_type: ScheduleType | None,
-    minute_offset: int | None,
-    hour_offset: int | None,
-    day_offset: int | None,
-) -> str:
-    minute, hour = minute_offset or 0, hour_offset or 0
-    match schedule_type:
-        case ScheduleType.HOURLY:
-            return f"{minute} * * * *"
-        case ScheduleType.DAILY:
-            return f"{minute} {hour} * * *"
-        case ScheduleType.WEEKLY:
-            return f"{minute} {hour} * * {day_offset or 0}"
-        case ScheduleType.MONTHLY:
-            return f"{minute} {hour} {day_offset or 1} * *"
-        case None:
-            raise DefinitionError("A time-window definition needs a cron_schedule.")
-
-
-def _instant(
-    value: datetime | date | str, argument: str, key_format: KeyFormat, zone_name: str
-) -> int:
-    """Return the first whole second at or after a time given as an argument."""
-    if isinstance(value, str):
-        instant = key_format.read(value)
-        if instant is None:
-            raise DefinitionError(
-                f'{argument} "{value}" does not have the format "{key_format.fmt}" of the keys.'
-            )
-        return instant
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001
-    return -int(-value.replace(tzinfo=load_zone(zone_name)).timestamp() // 1)
-
-
-def _exclusions(
-    exclusions: Sequence[str | datetime | date], zone_name: str
-) -> dict[str, tuple[str, ...] | tuple[int, ...] | tuple[date, ...]]:
-    crons: list[str] = []
-    instants: list[int] = []
-    dates: list[date] = []
-    for exclusion in exclusions:
-        if isinstance(exclusion, str):
-            parse_cron(exclusion)
-            crons.append(exclusion)
-        elif isinstance(exclusion, datetime):
-            local = exclusion.replace(tzinfo=load_zone(zone_name))
-            if local.microsecond == 0:
-                instants.append(int(local.timestamp()))
-        elif isinstance(exclusion, date):
-            dates.append(exclusion)
-        else:
-            raise DefinitionError(
-                f"An exclusion is a cron schedule, a datetime or a date, not {exclusion!r}."
-            )
-    return {
-        "excluded_crons": tuple(sorted(set(crons))),
-        "excluded_instants": tuple(sorted(set(instants))),
-        "excluded_dates": tuple(sorted(set(dates))),
-    }

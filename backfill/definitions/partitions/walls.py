@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
@@ -106,9 +106,10 @@ class WallTimes:
         return _shape(self._include, self._exclude, leap, first_weekday)
 
 
-def date_of_day(day: int) -> date:
-    """Return the date of a day counted from 1970-01-01."""
-    return _EPOCH + timedelta(days=day)
+def names_any_time(include: Cron, exclude: tuple[Cron, ...]) -> bool:
+    """Tell whether a cron ever names a time that its exclusions do not name, too."""
+    shapes = ((leap, first) for leap in (False, True) for first in range(7))
+    return any(_shape(include, exclude, *shape).before[-1] for shape in shapes)
 
 
 def _day_number(year: int) -> int:

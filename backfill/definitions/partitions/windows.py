@@ -12,9 +12,17 @@ from backfill.definitions.keys import TimeWindow
 from backfill.definitions.partitions.cron import parse_cron
 from backfill.definitions.partitions.formats import KeyFormat
 from backfill.definitions.partitions.ticks import Ticks
-from backfill.definitions.partitions.zones import DAY_SECONDS, load_zone, transitions
+from backfill.definitions.partitions.walls import names_any_time
+from backfill.definitions.partitions.zones import (
+    DAY_SECONDS,
+    FIRST_YEAR,
+    load_zone,
+    transitions,
+    year_start,
+)
 from backfill.errors import DefinitionError
 
+_LONGEST_WINDOW = 9 * 366 * DAY_SECONDS  # from one February 29 to the next around 2100
 _TRIED_FIRST = 64
 _TRIED_DAYS = (31.55, 59.3, 100.7, 190.1, 365.9, 410.4, 777.35, 1461.6)
 _TRIED_HORIZON = 5 * 366 * DAY_SECONDS
@@ -59,21 +67,28 @@ class Windows:
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
         self.zone = load_zone(spec.timezone)
-        cron = parse_cron(spec.cron_schedule)
-        self.format = KeyFormat(spec.fmt, spec.timezone, both_passes=cron.every_hour)
-        self._ticks = Ticks(cron, (), spec.timezone, spec.start)
-        self._kept = self._ticks
-        if spec.excluded_crons:
-            exclude = tuple(parse_cron(expression) for expression in spec.excluded_crons)
-            self._kept = Ticks(cron, exclude, spec.timezone, spec.start)
+        self._cron = parse_cron(spec.cron_schedule)
+        self._exclude = tuple(parse_cron(expression) for expression in spec.excluded_crons)
+        if self._exclude and not names_any_time(self._cron, self._exclude):
+            raise DefinitionError(
+                f'The exclusions leave no window of "{spec.cron_schedule}": '
+                f"{', '.join(spec.excluded_crons)} exclude them all."
+            )
+        self.format = KeyFormat(spec.fmt, spec.timezone, both_passes=self._cron.every_hour)
+        self._ticks = self._kept = Ticks(self._cron, (), spec.timezone, spec.start)
+        if self._exclude:
+            self._kept = Ticks(self._cron, self._exclude, spec.timezone, spec.start)
         self._holes = sorted(self._find_holes())
         # The n-th window left is the (n + holes before it)-th tick kept; see `start_of`.
         self._hole_places = [self._kept.count_before(h) - i for i, h in enumerate(self._holes)]
 
     def count(self, now: float) -> int:
         """Return how many windows the set has at `now` (seconds since the epoch)."""
-        count = self._count_complete(int(now // 1)) + self.spec.end_offset
-        if self.spec.end is not None:
+        moment = int(now // 1)
+        count = self._count_complete(moment) + self.spec.end_offset
+        if count > 0 and moment < self._ticks.nth(0):
+            count -= self._count_between(moment)
+        if count > 0 and self.spec.end is not None:
             count = min(count, self._count_complete(self.spec.end))
         return max(count, 0)
 
@@ -188,6 +203,17 @@ class Windows:
         """Return how many windows end at or before `bound`."""
         ticks = self._ticks.count_before(bound + 1)
         return self.first_at_or_after(self._ticks.nth(ticks - 1)) if ticks >= 2 else 0
+
+    def _count_between(self, moment: int) -> int:
+        """Return how many windows would start from the last tick at `moment` to the first one.
+
+        These are no windows of the set, but count against an end offset that reaches into it.
+        """
+        early = max(moment, year_start(FIRST_YEAR)) - _LONGEST_WINDOW
+        ticks = Ticks(self._cron, (), self.spec.timezone, early)
+        kept = Ticks(self._cron, self._exclude, self.spec.timezone, early)
+        last = ticks.nth(ticks.count_before(moment + 1) - 1)
+        return kept.count_before(self.spec.start) - kept.count_before(last)
 
     def _hole_ticks(self) -> list[int]:
         return [place + i for i, place in enumerate(self._hole_places)]

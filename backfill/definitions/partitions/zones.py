@@ -11,6 +11,7 @@ from backfill.errors import DefinitionError, did_you_mean
 
 DAY_SECONDS = 86_400
 FIRST_CHANGE_YEAR = 1800  # before it, no zone ever changed its offset
+FIRST_YEAR = 1_000  # before it, years have fewer digits
 LAST_YEAR = 9_990  # leaves room for the arithmetic at the end of the calendar
 
 
@@ -33,7 +34,7 @@ def load_zone(name: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         hint = did_you_mean(name, available_timezones())
         raise DefinitionError(f'There is no time zone "{name}".{hint}') from error
 
