@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from backfill.execution.error_info import describe_error
-from backfill.lifecycle.moves import Claim
 from sqlalchemy import Connection, Row
 
 from backfill.definitions.merging import merged
@@ -20,9 +19,11 @@ from backfill.definitions.redaction import Redactor
 from backfill.definitions.registry import Registry
 from backfill.errors import BackfillError, DefinitionsUnavailable, NotFound
 from backfill.execution.engine import ExecutionPlan, compile_plan, execute
+from backfill.execution.error_info import describe_error
 from backfill.execution.outcomes import RunEnd, RunInfo, RunOutcome
 from backfill.execution.outputs import FileOutputStore
 from backfill.lifecycle import moves
+from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
 from workers.reporter import Reporter, RunRecorder
@@ -253,10 +254,12 @@ class Runner:
                 ),
                 {"run": row.id, "attempt": row.attempt},
             ).all()
-        return {
-            "done": {r.step: decoded(r.outputs) or {} for r in rows if r.state == "succeeded"},
-            "tried": {r.step: r.tries for r in rows if r.state == "retrying"},
-        }
+        tried: Counter[str] = Counter()
+        for step in rows:
+            if step.state == "retrying":
+                tried[step.step] += step.tries
+        done = {r.step: decoded(r.outputs) or {} for r in rows if r.state == "succeeded"}
+        return {"done": done, "tried": tried}
 
     # -- caches -------------------------------------------------------------------------------
 

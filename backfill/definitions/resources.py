@@ -12,7 +12,7 @@ from backfill.definitions.config_containers import Entry
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.place import Place, calling_place, place_of
 from backfill.definitions.signatures import CONTEXT_NAMES
-from backfill.definitions.text import shown
+from backfill.definitions.text import stable_text
 from backfill.errors import DefinitionError, did_you_mean
 
 
@@ -40,7 +40,7 @@ class ResourceDefinition:
     @classmethod
     def hardcoded(cls, value: Any) -> ResourceDefinition:
         """Return a resource that is this value."""
-        return cls(fn=lambda: value, place=calling_place(), version=shown(value))
+        return cls(fn=lambda: value, place=calling_place(), version=stable_text(value))
 
 
 @overload

@@ -37,3 +37,18 @@ def shown(value: object, limit: int = 200) -> str:
     if len(text) > limit:
         text = text[:limit] + "…"
     return storable(text)
+
+
+def stable_text(value: object) -> str:
+    """Return a text that is the same for equal plain values in every process.
+
+    Of anything but numbers, texts, lists and dicts it names the type alone.
+    """
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return shown(value, 1000)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(stable_text(item) for item in value)}]"
+    if isinstance(value, dict):
+        items = sorted((stable_text(key), stable_text(item)) for key, item in value.items())
+        return f"{{{', '.join(f'{key}: {item}' for key, item in items)}}}"
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"

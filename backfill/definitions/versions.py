@@ -11,7 +11,7 @@ from typing import Any
 
 from backfill.definitions.graph import Constant, FanIn, Source, StepNode
 from backfill.definitions.resources import ResourceDefinition
-from backfill.definitions.text import shown
+from backfill.definitions.text import stable_text
 
 
 def pipeline_version(nodes: Iterable[StepNode], resources: Mapping[str, ResourceDefinition]) -> str:
@@ -61,7 +61,7 @@ def _step_version(node: StepNode) -> str:
 
 def _wired(source: Source) -> str:
     if isinstance(source, Constant):
-        return f"= {shown(source.value, 1000)}"
+        return f"= {stable_text(source.value)}"
     if isinstance(source, FanIn):
         return "[" + ", ".join(_wired(member) for member in source.members) + "]"
     return f"{source.step}.{source.output}"

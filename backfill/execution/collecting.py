@@ -6,11 +6,13 @@ from types import GeneratorType
 from typing import Any
 
 from backfill.definitions.events import Metadata, Output
-from backfill.definitions.text import shown
+from backfill.definitions.text import bounded, shown
 from backfill.errors import did_you_mean
 from backfill.execution.context import StepContext
 from backfill.execution.faults import OutputWrong
 from backfill.execution.plan import PlannedOutput, PlannedStep
+
+_WHOLE = 10**9  # cut later, when secrets are out
 
 Produced = list[tuple[PlannedOutput, Any]]
 
@@ -53,13 +55,13 @@ class _Collector:
                     self._context.add_metadata(event.entries)
                 else:
                     raise OutputWrong(
-                        f'Step "{self._step.name}" yielded {shown(event)}; a step yields '
+                        f'Step "{self._step.name}" yielded {self._told(event)}; a step yields '
                         "Output(value) or Metadata(…)."
                     )
         except StopIteration as end:
             if end.value is not None:
                 raise OutputWrong(
-                    f'Step "{self._step.name}" yields and returns {shown(end.value)}; a step '
+                    f'Step "{self._step.name}" yields and returns {self._told(end.value)}; a step '
                     "that yields gives its value as `yield Output(value)`."
                 ) from None
         finally:
@@ -70,7 +72,7 @@ class _Collector:
         planned = self._by_name.get(output.name)
         if planned is None:
             raise OutputWrong(
-                f'Step "{self._step.name}" has no output "{shown(output.name)[1:-1]}".'
+                f'Step "{self._step.name}" has no output "{self._told(output.name)}".'
                 f"{did_you_mean(str(output.name), self._by_name)} "
                 f"It has: {', '.join(self._by_name)}."
             )
@@ -86,7 +88,7 @@ class _Collector:
         if planned.check is not None and not planned.check(value):
             raise OutputWrong(
                 f'Output "{planned.name}" of step "{self._step.name}" must be '
-                f"{planned.type_name}, not {type(value).__name__}: {shown(value)}."
+                f"{planned.type_name}, not {type(value).__name__}."
             )
         self.produced.append((planned, value))
 
@@ -103,7 +105,8 @@ class _Collector:
                 return
         raise OutputWrong(
             f'Step "{self._step.name}" has the outputs {", ".join(self._by_name)} and returned '
-            f"{shown(value)}; return a tuple of {len(self._by_name)}, or yield Output(value, name)."
+            f"{self._told(value)}; return a tuple of {len(self._by_name)}, or yield "
+            "Output(value, name)."
         )
 
     def refuse_missing(self) -> None:
@@ -112,3 +115,8 @@ class _Collector:
                 raise OutputWrong(
                     f'Step "{self._step.name}" ended without its required output "{planned.name}".'
                 )
+
+    def _told(self, value: object) -> str:
+        """Return a value for an error message: secrets out first, then bounded."""
+        text = value if isinstance(value, str) else shown(value, _WHOLE)
+        return bounded(self._context.public(text), 200)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from backfill.definitions.keys import TimeWindow
 from backfill.definitions.partition import Partition
 from backfill.definitions.redaction import Redactor
+from backfill.definitions.text import bounded
 from backfill.errors import did_you_mean
 from backfill.execution.faults import NoPartition, StepFault
 from backfill.execution.interrupts import Interrupt, RunCanceled
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from backfill.execution.resource_scope import ResourceScope
 
 ATTEMPT_BITS = 20
+MAX_LINE = 16 * 1024  # characters of a line of the log
 
 
 class PartitionKeyRange(NamedTuple):
@@ -38,6 +40,10 @@ class Surroundings(NamedTuple):
     clock: Callable[[], int]
     redactor: Redactor
     scope: ResourceScope
+
+    def line(self, text: str) -> str:
+        """Return a text as a line of the log: without secrets, storable, then bounded."""
+        return bounded(self.redactor.text(text), MAX_LINE)
 
 
 class Resources:
@@ -97,11 +103,15 @@ class RunContext:
     def _emit(self, level: str, text: str) -> None:
         self._check()
         on = self._on
-        on.recorder.log(LogLine(self._step, on.clock(), level, on.redactor.text(text)))
+        on.recorder.log(LogLine(self._step, on.clock(), level, on.line(text)))
 
     def interrupt(self, error: Interrupt) -> None:
         """Have every further use of this context raise `error`: the step was given up."""
         self._interrupt = error
+
+    def public(self, text: str) -> str:
+        """Return a text without the run's secrets; asking does not raise."""
+        return self._on.redactor.text(text)
 
     @property
     def given_up(self) -> bool:

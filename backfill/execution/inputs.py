@@ -7,7 +7,6 @@ from enum import IntEnum
 from typing import Any, Final
 
 from backfill.definitions.graph import Constant
-from backfill.definitions.text import shown
 from backfill.execution.faults import InputWrong
 from backfill.execution.plan import PlannedInput, PlannedOutput, PlannedStep
 
@@ -47,7 +46,7 @@ def gather(step: PlannedStep, values: Sequence[Any]) -> dict[str, Any]:
         if port.check is not None and not port.check(value):
             raise InputWrong(
                 f'Input "{port.name}" of step "{step.name}" must be {port.type_name}, not '
-                f"{type(value).__name__}: {shown(value)}."
+                f"{type(value).__name__}."
             )
         named[port.name] = value
     return named

@@ -18,7 +18,7 @@ from backfill.definitions.events import (
     UrlValue,
 )
 from backfill.definitions.redaction import Redactor
-from backfill.definitions.text import bounded, shown
+from backfill.definitions.text import bounded
 from backfill.execution.faults import MetadataWrong
 
 MAX_ENTRIES = 100
@@ -41,10 +41,12 @@ def add_metadata(into: dict[str, Any], entries: Mapping[Any, Any], redactor: Red
         MetadataWrong: A key is no text, or a value is nothing JSON can carry; names the entry.
     """
     if not isinstance(entries, Mapping):
-        raise MetadataWrong(f"Metadata is a dict of name to value, not {shown(entries)}.")
+        raise MetadataWrong(f"Metadata is a dict of name to value, not a {type(entries).__name__}.")
     for name, value in entries.items():
         if not isinstance(name, str):
-            raise MetadataWrong(f"The name of a metadata entry is a text, not {shown(name)}.")
+            raise MetadataWrong(
+                f"The name of a metadata entry is a text, not a {type(name).__name__}."
+            )
         budget = _Budget()
         jsonable = _entry(name, value, redactor, budget)
         name = bounded(redactor.text(name), 200)
@@ -135,7 +137,7 @@ def _jsonable_dict(
             break
         if not isinstance(key, str | int | float | datetime.date):
             raise MetadataWrong(
-                f'Metadata "{name}" has the key {shown(key)}, which JSON cannot carry.'
+                f'Metadata "{name}" has a {type(key).__name__} as a key, which JSON cannot carry.'
             )
         text = bounded(redactor.text(str(key)), 200)
         budget.spend(len(text))
@@ -157,6 +159,6 @@ def _plain(name: str, value: Any) -> Any:
     if callable(item) and getattr(value, "ndim", None) == 0:
         return item()
     raise MetadataWrong(
-        f'Metadata "{name}" is {shown(value)} ({type(value).__name__}), which JSON cannot carry; '
+        f'Metadata "{name}" holds a {type(value).__name__}, which JSON cannot carry; '
         "give a number, a text, a list or a dict of them."
     )

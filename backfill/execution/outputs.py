@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import secrets
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -132,7 +131,7 @@ def _dump(serializer: Serializer, value: Any, step: str, output: str) -> bytes:
 
 
 def _write_local(folder: str, name: str, data: bytes) -> None:
-    temporary = f"{folder}/.{name}.{os.getpid()}.{secrets.token_hex(4)}.part"
+    temporary = f"{folder}/.{name}.{os.getpid()}.{os.urandom(4).hex()}.part"
     try:
         file = open(temporary, "xb")  # noqa: SIM115 (closed below; the folder may be missing)
     except FileNotFoundError:
@@ -157,7 +156,7 @@ def _write_remote(folder: str, name: str, data: bytes) -> None:
     if protocols & _OBJECT_STORES:
         fs.pipe_file(f"{path}/{name}", data)
         return
-    temporary = f"{path}/.{name}.{secrets.token_hex(8)}.part"
+    temporary = f"{path}/.{name}.{os.urandom(8).hex()}.part"
     fs.pipe_file(temporary, data)
     fs.mv(temporary, f"{path}/{name}")
 

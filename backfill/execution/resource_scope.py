@@ -8,7 +8,6 @@ from types import GeneratorType
 from typing import Any
 
 from backfill.definitions.resources import ResourceDefinition
-from backfill.definitions.text import shown
 from backfill.execution.context import ResourceContext, Surroundings
 from backfill.execution.error_info import describe_error
 from backfill.execution.faults import StepFault
@@ -80,15 +79,15 @@ class ResourceScope:
 
     def _finish(self, name: str, generator: Generator[Any, None, None]) -> None:
         try:
-            second = next(generator)
+            next(generator)
         except StopIteration:
             return
         generator.close()
-        raise StepFault(f'Resource "{name}" yielded a second time: {shown(second)}.')
+        raise StepFault(f'Resource "{name}" yielded a second time.')
 
     def _log_failure(self, name: str, error: BaseException) -> None:
         on = self._on
         assert on is not None
         told = describe_error(error, on.redactor)
         text = f'Tearing down the resource "{name}" failed: {told.traceback}'
-        on.recorder.log(LogLine(None, on.clock(), "error", text))
+        on.recorder.log(LogLine(None, on.clock(), "error", on.line(text)))

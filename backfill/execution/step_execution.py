@@ -108,8 +108,7 @@ class StepExecution:
     def _print(self, level: str, text: str) -> None:
         run = self._run
         if not self._context.given_up:
-            text = run.on.redactor.text(text)
-            run.recorder.log(LogLine(self._step.name, run.clock(), level, text))
+            run.recorder.log(LogLine(self._step.name, run.clock(), level, run.on.line(text)))
 
     def _keep(self, produced: Produced) -> dict[str, str] | None:
         """Put outputs where the next steps find them, and keep those that are taken."""

@@ -6,10 +6,9 @@ import sys
 import traceback
 from typing import Any, Protocol
 
-from backfill.definitions.text import bounded, shown
+from backfill.definitions.text import shown
 
-MAX_LINE = 16 * 1024  # characters
-
+_WHOLE = 10**9  # cut later, when secrets are out
 _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 
 
@@ -69,7 +68,7 @@ def _text(message: object, args: tuple[Any, ...], named: dict[str, Any]) -> str:
     text = _format(message, args)
     if named and named.get("exc_info"):
         text = f"{text}\n{_traceback(named['exc_info'])}"
-    return bounded(text, MAX_LINE)
+    return text
 
 
 def _format(message: object, args: tuple[Any, ...]) -> str:
@@ -81,7 +80,7 @@ def _format(message: object, args: tuple[Any, ...]) -> str:
         values = args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args
         return text % values
     except Exception:
-        beside = " ".join(shown(arg) for arg in args)
+        beside = " ".join(shown(arg, _WHOLE) for arg in args)
         return f"{message if isinstance(message, str) else shown(message)} {beside}".rstrip()
 
 

@@ -455,6 +455,21 @@ def test_a_version_that_was_given_is_kept() -> None:
     assert daily.version == "2024.1"
 
 
+def test_values_of_any_kind_leave_the_version_stable() -> None:
+    def version(value: object) -> str:
+        @pipeline(resource_defs={"db": value})
+        def daily() -> None:
+            merge([value])
+
+        return daily.version
+
+    class Own: ...
+
+    assert version(Own()) == version(Own())
+    assert version({"a": 1, "b": [2]}) == version({"b": [2], "a": 1})
+    assert version({"a": 1}) != version({"a": 2})
+
+
 def test_steps_typed_in_without_a_file_have_a_version_too() -> None:
     def version(value: int) -> str:
         space: dict[str, Any] = {"step": step, "pipeline": pipeline}

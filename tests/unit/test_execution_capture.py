@@ -83,6 +83,13 @@ def test_a_line_without_end_is_taken_in_pieces() -> None:
     assert sum(len(text) for _, text in lines) == 100_000
 
 
+def test_a_huge_line_keeps_head_and_tail() -> None:
+    ((_, text),) = printed(lambda: out("head" + "x" * 10**6 + "tail\n"))
+    assert len(text) < 17_000
+    assert text.startswith("head")
+    assert text.endswith("tail")
+
+
 def test_what_a_failing_step_printed_is_kept() -> None:
     def body() -> None:
         out("before")

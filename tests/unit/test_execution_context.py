@@ -186,6 +186,24 @@ def test_a_huge_line_is_cut_and_one_that_cannot_be_written_is_shown() -> None:
     assert "%s" in beside[1]
 
 
+def test_secrets_are_taken_out_of_lines_before_they_are_cut() -> None:
+    secret = "hush-hush-hush"
+
+    @step(config_schema={"password": str})
+    def ask(context: Any) -> None:
+        for pad in range(8180, 8200):
+            context.log.info("x" * pad + context.step_config["password"] + "y" * 20_000)
+        context.log.info("%d", context.step_config["password"])
+
+    @pipeline
+    def daily() -> None:
+        ask()
+
+    ran = run(daily, {"steps": {"ask": {"config": {"password": secret}}}})
+    assert len(ran.lines()) == 21
+    assert "hush" not in str(ran.lines())
+
+
 def test_lines_from_threads_of_a_step_are_its_own() -> None:
     def write(log: Any) -> None:
         thread = threading.Thread(target=log.info, args=("from a thread",))

@@ -321,7 +321,7 @@ def _bad_metadata_key() -> Any:
         (_yields_twice, "twice", "OutputWrong"),
         (_yields_and_returns, "yields and returns 2", "OutputWrong"),
         (_bad_metadata, 'Metadata "rows"', "MetadataWrong"),
-        (_bad_metadata_key, "is a text, not 5", "MetadataWrong"),
+        (_bad_metadata_key, "is a text, not a int", "MetadataWrong"),
     ],
 )
 def test_a_step_that_yields_something_wrong_fails_with_a_typed_error(

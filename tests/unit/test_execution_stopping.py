@@ -21,6 +21,7 @@ from backfill import (
     RunCanceled,
     StepTimeout,
     pipeline,
+    resource,
     step,
 )
 from backfill.execution.outcomes import RunEnd
@@ -399,6 +400,47 @@ def test_a_generator_over_its_time_is_interrupted() -> None:
         forever()
 
     assert run(of(body, timeout_seconds=0.05)).states["one"] == "failed"
+
+
+def test_a_step_that_does_nothing_but_log_is_interrupted_too() -> None:
+    def body(context: Any) -> None:
+        while True:
+            context.log.info("still here")
+
+    assert run(of(body, timeout_seconds=0.05)).states["one"] == "failed"
+
+
+def test_a_step_that_swallows_the_interruption_is_interrupted_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("backfill.execution.deadlines.AGAIN_SECONDS", 0.05)
+    swallowed = []
+
+    def body() -> None:
+        try:
+            forever()
+        except BaseException as error:
+            swallowed.append(error)
+        forever()
+
+    assert run(of(body, timeout_seconds=0.05)).states["one"] == "failed"
+    assert len(swallowed) == 1
+
+
+def test_setting_up_a_resource_counts_as_the_steps_time() -> None:
+    @resource
+    def slow() -> None:
+        forever()
+
+    one = step(name="one", timeout_seconds=0.05, required_resource_keys={"slow"})(lambda: None)
+
+    @pipeline(resource_defs={"slow": slow})
+    def daily() -> None:
+        one()
+
+    error = run(daily).outcome.error
+    assert error is not None
+    assert error.type == "StepTimeout"
 
 
 def test_a_run_over_its_time_is_stopped_and_not_tried_again_by_its_step() -> None:
