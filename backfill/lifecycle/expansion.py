@@ -139,7 +139,7 @@ def _ranges_from(
     start, stop = _span(backfill, min(limit, backfill.total - backfill.expanded))
     return conn.execute(
         db.sql(
-            'SELECT first_index, first_key, last_key, "count" FROM backfill_ranges '
+            'SELECT first_index, first_key, last_key, "count" AS size FROM backfill_ranges '
             'WHERE backfill_id = :id AND first_index < :stop AND first_index + "count" > :start '
             "ORDER BY first_index"
         ),
@@ -152,7 +152,7 @@ def _slice(
 ) -> tuple[int, list[KeyRange]]:
     start, _ = _span(backfill, wanted)
     skip = start - ranges[0].first_index if ranges else 0
-    return skip, [KeyRange(r.first_key, r.last_key, r[3]) for r in ranges]
+    return skip, [KeyRange(r.first_key, r.last_key, r.size) for r in ranges]
 
 
 def _write_chunk(
