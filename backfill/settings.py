@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         default=2_000_000, ge=1, description="A larger selection is refused at submit."
     )
     flush_milliseconds: float = Field(
-        default=20.0, ge=0, description="Outcomes of this long are committed in one transaction."
+        default=40.0, ge=0, description="Outcomes of this long are committed in one transaction."
     )
     log_lines_per_run: int = Field(
         default=10_000, ge=1, description="Further log lines of a run are dropped, and it says so."

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 1.0
 LEAD_SECONDS = 10.0
-BREATH_SECONDS = 0.004
+BREATH_SECONDS = 0.02
 
 
 class Coordinator:
@@ -57,8 +57,7 @@ class Coordinator:
                 self._stop.wait(wait)
                 continue
             if wait > 0 and not self._stop.is_set():
-                self._bell.wait(wait)
-                time.sleep(BREATH_SECONDS)  # commits come in bursts; one turn serves many
+                self._rest(wait)
         self._close()
 
     def stop(self) -> None:
@@ -68,6 +67,12 @@ class Coordinator:
             self._db.notify()
         except DBAPIError:
             log.warning("coordinator.stopping_without_database")
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for a commit. Out of idleness it is heeded at once; one turn serves a burst."""
+        ended = time.monotonic()
+        if self._bell.wait(seconds):
+            self._stop.wait(max(0.0, ended + BREATH_SECONDS - time.monotonic()))
 
     def _turn(self) -> float:
         """Do what is due; return how long nothing will be, 0 when there is more to do now."""
