@@ -49,7 +49,7 @@ def programs(settings: Settings, fleet: Fleet) -> list[Program]:
     ]
     if fleet.flower:
         rest.append(_flower(fleet))
-    return embedded + [replace(p, env={**env, **p.env}, after=after) for p in rest]
+    return embedded + [replace(p, env={**env, **p.env}, after=[*after, *p.after]) for p in rest]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -101,6 +101,7 @@ def _announcing(settings: Settings, name: str, command: Sequence[str]) -> Progra
 
 
 def _flower(fleet: Fleet) -> Program:
+    """Flower, on the loopback address only; it starts last, since it asks once who is there."""
     url = f"http://127.0.0.1:{fleet.flower_port}"
     command = [
         *(sys.executable, "-m", "celery", "-A", "workers", "flower"),
@@ -109,8 +110,9 @@ def _flower(fleet: Fleet) -> Program:
     return Program(
         "flower",
         command,
-        env={"FLOWER_UNAUTHENTICATED_API": "1"},  # it listens on the loopback address only
+        env={"FLOWER_UNAUTHENTICATED_API": "1"},
         is_ready=_answers(f"{url}/healthcheck"),
+        after=[f"worker-{number}" for number in range(1, fleet.nodes + 1)],
         vital=False,
     )
 

@@ -181,8 +181,9 @@ class Supervisor:
             os.write(self._wake, b".")
 
     def all_ready(self) -> bool:
-        """Tell whether every program is ready, but for those given up."""
-        return all(c.phase in (Phase.READY, Phase.GIVEN_UP) for c in self.children.values())
+        """Tell whether every vital program is ready."""
+        children = self.children.values()
+        return all(c.phase is Phase.READY for c in children if c.program.vital)
 
     def pids(self) -> dict[str, int]:
         """Return the process id of each program that runs now."""

@@ -18,7 +18,8 @@ from backfill.settings import MAX_SOCKET_PATH, Settings
 def test_everything_runs_with_one_embedded_broker(tmp_path: Path) -> None:
     table = {p.name: p for p in programs(Settings(home=tmp_path), Fleet(nodes=2))}
     assert list(table) == ["broker", "api", "coordinator", "worker-1", "worker-2", "flower"]
-    assert all(p.after == ["broker"] for name, p in table.items() if name != "broker")
+    assert all(p.after[0] == "broker" for name, p in table.items() if name != "broker")
+    assert table["flower"].after == ["broker", "worker-1", "worker-2"]
     assert not table["flower"].vital
 
 
