@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backfill.client import Client
     from backfill.definitions.config_schema import (
         Array,
         Enum,
@@ -72,11 +73,12 @@ _MODULES = {
     for package, homes in (("definitions", _HOME), ("execution", _EXECUTION))
     for module, names in homes.items()
     for name in names.split()
-}
+} | {"Client": "backfill.client"}
 
 __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "Array",
     "Backoff",
+    "Client",
     "Enum",
     "EnumValue",
     "Failure",

@@ -1,0 +1,43 @@
+"""The client that commands use."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backfill.client import Client
+
+RETRIES = 2
+
+
+@dataclass
+class Connection:
+    """Where `--url` and `--token` point; None when not given."""
+
+    url: str | None = None
+    token: str | None = None
+
+    def client(self, *, retries: int = RETRIES) -> Client:
+        """Return a client of that API; without a URL, of the `backfill dev` that runs here."""
+        from backfill.client import Client
+
+        return Client(self.url or _of_dev(), self.token, retries=retries)
+
+
+def _of_dev() -> str | None:
+    """Return where the `backfill dev` of the home folder said it serves."""
+    from backfill.settings import get_settings
+
+    try:
+        noted = json.loads((get_settings().home / "dev.json").read_text())
+        os.kill(int(noted["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    url = noted.get("api_url")
+    return url if isinstance(url, str) else None
+
+
+connection = Connection()

@@ -1,0 +1,85 @@
+"""Commands about what the project defines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backfill.cli.connecting import connection
+from backfill.cli.options import AsJson, Limit
+from backfill.cli.output import clean, each, messages, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from backfill.schemas.definitions import LoadProblem
+
+PANEL = "Definitions"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for name, command in (("pipelines", pipelines), ("sets", sets), ("partitions", partitions)):
+        app.command(name, rich_help_panel=PANEL)(command)
+
+
+def pipelines(as_json: AsJson = False) -> None:
+    """List the pipelines and their steps."""
+    told = connection.client().definitions()
+    if as_json:
+        print_json(told.pipelines)
+        return
+    _tell_problems(told.problems)
+    if not told.pipelines:
+        say("No pipelines.")
+        return
+    print_table(
+        ("PIPELINE", "VERSION", "STEPS", "DESCRIPTION"),
+        [
+            (p.name, p.version, ", ".join(s.name for s in p.steps), p.description)
+            for p in told.pipelines
+        ],
+        keep="PIPELINE",
+    )
+
+
+def sets(as_json: AsJson = False) -> None:
+    """List the partition sets."""
+    told = connection.client().definitions()
+    if as_json:
+        print_json(told.partition_sets)
+        return
+    _tell_problems(told.problems)
+    if not told.partition_sets:
+        say("No partition sets.")
+        return
+    print_table(
+        ("SET", "PIPELINE", "KIND", "DESCRIPTION"),
+        [(s.name, s.pipeline, s.kind, s.description) for s in told.partition_sets],
+        keep="SET",
+    )
+
+
+def partitions(
+    partition_set: Annotated[str, typer.Argument(metavar="SET", help="A partition set.")],
+    newest_first: Annotated[bool, typer.Option("--newest-first")] = False,
+    from_: Annotated[str | None, typer.Option("--from", help="Begin at this partition.")] = None,
+    limit: Limit = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """List the partitions of a set."""
+    order = "newest" if newest_first else "oldest"
+    listing = connection.client().partitions(partition_set, order=order, start=from_)
+    found = each(listing, limit)
+    if as_json:
+        print_json(found)
+        return
+    for partition in found:
+        typer.echo(clean(partition.key))
+    if len(found) == limit:
+        messages().print(f"The first {limit}; give --limit for more.", style="dim")
+
+
+def _tell_problems(problems: Sequence[LoadProblem]) -> None:
+    for problem in problems:
+        messages().print(clean(problem.detail), style="red", soft_wrap=True)

@@ -1,0 +1,294 @@
+"""The client: a method per route, typed answers, iterators over pages."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from backfill.client.handles import BackfillHandle, RunHandle
+from backfill.client.transport import Transport
+from backfill.schemas.backfills import Backfill, Event, Plan
+from backfill.schemas.base import Document
+from backfill.schemas.definitions import (
+    ConfigValidation,
+    Definitions,
+    Partition,
+    Pipeline,
+    ResolvedConfig,
+)
+from backfill.schemas.fleet import Fleet
+from backfill.schemas.matrix import BoxRun, MatrixPage
+from backfill.schemas.runs import Run, RunSteps
+from backfill.settings import get_settings
+from backfill.states import BackfillState, RunState
+
+T = TypeVar("T", bound=Document)
+
+PAGE = 200
+
+
+class Client:
+    """A client of one API; safe to share between threads.
+
+    Args:
+        url: Where the API is; BACKFILL_API_URL when not given.
+        token: A bearer token; BACKFILL_TOKEN when not given.
+        timeout_seconds: The longest wait for an answer.
+        retries: How often a request is sent again when the connection fails.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        timeout_seconds: float = 60.0,
+        retries: int = 4,
+        http: httpx.Client | None = None,
+    ) -> None:
+        settings = get_settings()
+        self.transport = Transport(
+            url or settings.api_url,
+            token or settings.token or None,
+            timeout_seconds=timeout_seconds,
+            retries=retries,
+            http=http,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return self.transport.url
+
+    # -- definitions --------------------------------------------------------------------------
+
+    def definitions(self) -> Definitions:
+        """Return everything that is defined."""
+        return Definitions.model_validate(self._get("/definitions"))
+
+    def pipeline(self, name: str) -> Pipeline:
+        """Return a pipeline."""
+        return Pipeline.model_validate(self._get(f"/pipelines/{_part(name)}"))
+
+    def validate_config(self, pipeline: str, run_config: Mapping[str, Any]) -> ConfigValidation:
+        """Say whether a run config fits a pipeline."""
+        body = {"run_config": run_config}
+        return ConfigValidation.model_validate(
+            self._post(f"/pipelines/{_part(pipeline)}/validate", body)
+        )
+
+    def partitions(
+        self, partition_set: str, *, order: str = "oldest", start: str | None = None
+    ) -> Iterator[Partition]:
+        """Iterate over the partitions of a set."""
+        path = f"/partition-sets/{_part(partition_set)}/partitions"
+        return self.pages(path, Partition, {"order": order, "start": start})
+
+    def config(self, partition_set: str, partition: str) -> ResolvedConfig:
+        """Return the run config that the run of a partition would get."""
+        path = f"/partition-sets/{_part(partition_set)}/config"
+        return ResolvedConfig.model_validate(self._get(path, {"partition": partition}))
+
+    # -- backfills ----------------------------------------------------------------------------
+
+    def plan(self, partition_set: str, selection: str = "all", **wanted: Any) -> Plan:
+        """Say what `submit` with the same arguments would do."""
+        body = _asked(partition_set, selection, wanted)
+        return Plan.model_validate(self._post("/backfills/plan", body))
+
+    def submit(
+        self,
+        partition_set: str,
+        selection: str = "all",
+        *,
+        max_active_runs: int | None = None,
+        priority: int = 0,
+        ordering: str = "oldest",
+        max_failures: int = 0,
+        tags: Mapping[str, str] | None = None,
+        run_config: Mapping[str, Any] | None = None,
+        steps: Sequence[str] | None = None,
+        note: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> BackfillHandle:
+        """Submit a backfill.
+
+        Args:
+            selection: `all`, keys, inclusive ranges `[a...b]`, joined by commas.
+            idempotency_key: Give the same one again to get the same backfill; drawn at random
+                when not given, so that a retried request makes only one.
+        """
+        body = _asked(
+            partition_set,
+            selection,
+            {
+                "max_active_runs": max_active_runs,
+                "priority": priority,
+                "ordering": ordering,
+                "max_failures": max_failures,
+                "tags": tags,
+                "run_config": run_config,
+                "steps": steps,
+                "note": note,
+            },
+        )
+        told = self.transport.send(
+            "POST", "/backfills", body=body, idempotency_key=idempotency_key or _new_key()
+        )
+        return BackfillHandle(self.transport, Backfill.model_validate(told))
+
+    def backfill(self, backfill_id: str | int) -> BackfillHandle:
+        """Return a backfill."""
+        told = self._get(f"/backfills/{_part(str(backfill_id))}")
+        return BackfillHandle(self.transport, Backfill.model_validate(told))
+
+    def backfills(
+        self,
+        *,
+        states: Sequence[BackfillState | str] | None = None,
+        partition_set: str | None = None,
+        pipeline: str | None = None,
+    ) -> Iterator[Backfill]:
+        """Iterate over backfills, newest first."""
+        wanted = {"state": _listed(states), "partition_set": partition_set, "pipeline": pipeline}
+        return self.pages("/backfills", Backfill, wanted)
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def launch(
+        self,
+        pipeline: str,
+        *,
+        partition_set: str | None = None,
+        partition: str | None = None,
+        run_config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        steps: Sequence[str] | None = None,
+        priority: int = 0,
+        max_failures: int = 0,
+    ) -> RunHandle:
+        """Launch one run. It is not sent twice: a lost answer leaves it open whether it runs."""
+        body = {
+            "pipeline": pipeline,
+            "partition_set": partition_set,
+            "partition": partition,
+            "run_config": run_config,
+            "tags": tags or {},
+            "steps": steps,
+            "priority": priority,
+            "max_failures": max_failures,
+        }
+        return RunHandle(self.transport, Run.model_validate(self._post("/runs", body)))
+
+    def run(self, run_id: str | int) -> RunHandle:
+        """Return a run."""
+        told = self._get(f"/runs/{_part(str(run_id))}")
+        return RunHandle(self.transport, Run.model_validate(told))
+
+    def runs(
+        self,
+        *,
+        backfill: str | int | None = None,
+        partition_set: str | None = None,
+        partition: str | None = None,
+        pipeline: str | None = None,
+        states: Sequence[RunState | str] | None = None,
+    ) -> Iterator[Run]:
+        """Iterate over runs, newest first."""
+        wanted = {
+            "backfill": backfill,
+            "partition_set": partition_set,
+            "partition": partition,
+            "pipeline": pipeline,
+            "state": _listed(states),
+        }
+        return self.pages("/runs", Run, wanted)
+
+    def steps(self, run_id: str | int) -> RunSteps:
+        """Return the attempts of a run and the outcome of every step in each."""
+        return RunSteps.model_validate(self._get(f"/runs/{_part(str(run_id))}/steps"))
+
+    # -- matrix and fleet ---------------------------------------------------------------------
+
+    def matrix(
+        self,
+        partition_set: str,
+        *,
+        order: str = "newest",
+        start: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> MatrixPage:
+        """Return a page of the Run Matrix."""
+        wanted = {"order": order, "start": start, "cursor": cursor, "limit": limit}
+        path = f"/partition-sets/{_part(partition_set)}/matrix"
+        return MatrixPage.model_validate(self._get(path, wanted))
+
+    def box(self, partition_set: str, partition: str, step: str) -> Iterator[BoxRun]:
+        """Iterate over every run of one step of one partition, newest first."""
+        path = f"/partition-sets/{_part(partition_set)}/box"
+        return self.pages(path, BoxRun, {"partition": partition, "step": step})
+
+    def fleet(self) -> Fleet:
+        """Return the workers, the queues and the coordinator."""
+        return Fleet.model_validate(self._get("/fleet"))
+
+    def events(self, *, backfill: str | int) -> Iterator[Event]:
+        """Iterate over what operators did with a backfill, newest first."""
+        return self.pages(f"/backfills/{_part(str(backfill))}/events", Event, {})
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def pages(self, path: str, kind: type[T], params: Mapping[str, Any]) -> Iterator[T]:
+        """Iterate over the items of a list, fetching page after page."""
+        cursor: str | None = None
+        while True:
+            page = self._get(path, {"limit": PAGE, **params, "cursor": cursor})
+            for item in page["items"]:
+                yield kind.model_validate(item)
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        return self.transport.send("GET", path, params=params)
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self.transport.send("POST", path, body=body)
+
+
+def _asked(partition_set: str, selection: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return {"partition_set": partition_set, "selection": selection, **given}
+
+
+def _listed(states: Sequence[str] | None) -> list[str] | None:
+    return None if states is None else [str(state) for state in states]
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(18)

@@ -1,0 +1,167 @@
+"""Handles: a backfill or a run with its verbs, and waiting for its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from backfill.client.transport import Transport
+from backfill.errors import Unavailable
+from backfill.schemas.backfills import Backfill
+from backfill.schemas.runs import LogLine, LogPage, Run
+from backfill.states import BACKFILL_FINAL, RUN_FINAL
+
+POLL_SECONDS = 0.5
+LOG_PAGE = 1_000
+COUNTS_TRIES = 10
+
+
+class WaitTimeout(Unavailable):
+    """It did not end within the time given; it goes on."""
+
+    code = "wait_timeout"
+
+
+class BackfillHandle:
+    """A backfill; `info` is how it stood when it was last asked for."""
+
+    def __init__(self, transport: Transport, info: Backfill) -> None:
+        self._transport = transport
+        self.info = info
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.info.id
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was final when last asked for."""
+        return self.info.state in BACKFILL_FINAL
+
+    def refresh(self) -> Backfill:
+        """Ask how it stands now."""
+        return self._keep(self._transport.send("GET", f"/backfills/{self.id}"))
+
+    def pause(self, note: str | None = None) -> Backfill:
+        """Stop admitting its runs and recall the queued ones."""
+        return self._verb("pause", note)
+
+    def resume(self) -> Backfill:
+        """Let it go on."""
+        return self._keep(self._transport.send("POST", f"/backfills/{self.id}/resume"))
+
+    def cancel(self, note: str | None = None) -> Backfill:
+        """Give it up."""
+        return self._verb("cancel", note)
+
+    def wait(self, *, progress: bool = False, timeout_seconds: float | None = None) -> Backfill:
+        """Wait until it is final and return it, whatever its state.
+
+        Args:
+            progress: Show a live progress bar on stderr; plain lines when it is no terminal.
+
+        Raises:
+            WaitTimeout: It goes on after the time given.
+        """
+        if progress:
+            from backfill.client.watching import watch
+
+            watch([self], timeout_seconds=timeout_seconds)
+            return self.info
+        deadline = _deadline(timeout_seconds)
+        while not self.ended:
+            pause(deadline, f"Backfill {self.id} is {self.info.state}")
+            self.refresh()
+        self.await_counts()
+        return self.info
+
+    def await_counts(self) -> None:
+        """Ask again until the counts of a final backfill tell every run: they follow shortly."""
+        for _ in range(COUNTS_TRIES):
+            if not self.ended or self.info.progress.finished == self.info.progress.of:
+                return
+            time.sleep(POLL_SECONDS)
+            self.refresh()
+
+    def _verb(self, verb: str, note: str | None) -> Backfill:
+        body = {"note": note}
+        return self._keep(self._transport.send("POST", f"/backfills/{self.id}/{verb}", body=body))
+
+    def _keep(self, told: Any) -> Backfill:
+        self.info = Backfill.model_validate(told)
+        return self.info
+
+
+class RunHandle:
+    """A run; `info` is how it stood when it was last asked for."""
+
+    def __init__(self, transport: Transport, info: Run) -> None:
+        self._transport = transport
+        self.info = info
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.info.id
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was final when last asked for."""
+        return self.info.state in RUN_FINAL
+
+    def refresh(self) -> Run:
+        """Ask how it stands now."""
+        return self._keep(self._transport.send("GET", f"/runs/{self.id}"))
+
+    def cancel(self, note: str | None = None) -> Run:
+        """Cancel it: at once, or as soon as its worker stops it."""
+        body = {"note": note}
+        return self._keep(self._transport.send("POST", f"/runs/{self.id}/cancel", body=body))
+
+    def wait(self, *, timeout_seconds: float | None = None) -> Run:
+        """Wait until it is final and return it, whatever its state.
+
+        Raises:
+            WaitTimeout: It goes on after the time given.
+        """
+        deadline = _deadline(timeout_seconds)
+        while not self.ended:
+            pause(deadline, f"Run {self.id} is {self.info.state}")
+            self.refresh()
+        return self.info
+
+    def logs(self, *, follow: bool = False, step: str | None = None) -> Iterator[LogLine]:
+        """Iterate over its log lines, oldest first; `follow` goes on until the run is final."""
+        cursor: str | None = None
+        while True:
+            wanted = {"cursor": cursor, "step": step, "limit": LOG_PAGE}
+            told = self._transport.send("GET", f"/runs/{self.id}/logs", params=wanted)
+            page = LogPage.model_validate(told)
+            yield from page.items
+            cursor = page.next
+            if len(page.items) == LOG_PAGE:
+                continue
+            if page.ended or not follow:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _keep(self, told: Any) -> Run:
+        self.info = Run.model_validate(told)
+        return self.info
+
+
+def pause(deadline: float | None, what: str) -> None:
+    """Wait a moment before asking again.
+
+    Raises:
+        WaitTimeout: The deadline has passed.
+    """
+    if deadline is not None and time.monotonic() >= deadline:
+        raise WaitTimeout(f"{what} and goes on: the time to wait for it is over.")
+    time.sleep(POLL_SECONDS)
+
+
+def _deadline(timeout_seconds: float | None) -> float | None:
+    return None if timeout_seconds is None else time.monotonic() + timeout_seconds
