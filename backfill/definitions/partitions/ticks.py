@@ -149,7 +149,7 @@ class Ticks:
     def _cross(self, transition: Transition) -> None:
         last = self._pieces[-1]
         back = max(transition.before - transition.after, 0)
-        end = transition.at + max(back, 1)
+        end = transition.at + back if back else _skip_end(transition) + 1
         if end <= last.start and len(self._pieces) == 1:  # before the first tick: nothing to list
             self._clear()
             self._add_plain(last.start, transition.after)
@@ -188,17 +188,24 @@ class Ticks:
 def _ticks_around(cron: Cron, transition: Transition) -> set[int]:
     """Return the ticks at a setting forward of the clocks, or in both passes of a setting back."""
     at, before, after = transition
-    low, high = sorted((at + before, at + after))
+    forward = after > before
+    low = at + (before if forward else after)
+    high = _skip_end(transition) + after if forward else at + before
     year = _year_of(low - _MARGIN)
     days = WallTimes(cron, (), first_year=year).days_between(low, high + 1)
     walls = [midnight + second for midnight, seconds in days for second in seconds]
-    if after > before:
+    if forward:
         ticks_here = bool(walls) and (not cron.every_hour or walls[-1] == high)
-        return {at} if ticks_here else set()
+        return {high - after} if ticks_here else set()
     repeated = [wall for wall in walls if wall < high]
     if cron.every_hour:
         return {wall - offset for wall in repeated for offset in (before, after)}
     return {wall - (after if _second_pass(wall) else before) for wall in repeated}
+
+
+def _skip_end(transition: Transition) -> int:
+    """Return the first whole minute after a change: some offsets of the past have odd seconds."""
+    return transition.at + -(transition.at + transition.after) % 60
 
 
 def _second_pass(wall: int) -> bool:
