@@ -78,6 +78,15 @@ class Database:
         with self.engine.connect().execution_options(backfill_read=True) as conn:
             yield conn
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a connection for reading one moment, however many statements look at it."""
+        options: dict[str, Any] = {"backfill_read": True}
+        if self.postgres:
+            options["isolation_level"] = "REPEATABLE READ"
+        with self.engine.connect().execution_options(**options) as conn:
+            yield conn
+
     def transact(self, work: Callable[[Connection], T], *, give_up_after: float = 20.0) -> T:
         """Run `work` in a write transaction; again after deadlocks and lost connections.
 
