@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from backfill.lifecycle.moves import Claim, Report
 from sqlalchemy import Row
 
 from backfill.definitions.in_process import LocalDefinitions
 from backfill.execution.outcomes import ErrorInfo, RunEnd, RunOutcome, StepOutcome
-from backfill.lifecycle import backfills, fleet, folding, moves
+from backfill.lifecycle import backfills, doctor, fleet, folding, moves
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.lifecycle.backfills import BackfillRequest
+from backfill.lifecycle.moves import Claim, Report
 from backfill.settings import Settings
-from backfill.states import StepState
+from backfill.states import BackfillState, RunState, StepState
 from backfill.storage.database import Database
+from tests.support.clock import VirtualClock
+from tests.support.loading import loaded
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND = 1_000_000
@@ -32,6 +36,8 @@ class House:
     definitions: LocalDefinitions
     settings: Settings = field(default_factory=Settings)
     holder: str = "test"
+    clock: VirtualClock | None = None
+    shops: list[str] = field(default_factory=list)
 
     def submit(self, selection: str = "all", set_name: str = "days", **wanted: Any) -> int:
         request = BackfillRequest(partition_set=set_name, selection=selection, **wanted)
@@ -101,6 +107,55 @@ class House:
     def wake(self) -> int:
         return self.db.transact(lambda conn: moves.wake_due(self.db, conn, 1000))
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass on the house's own clock."""
+        assert self.clock is not None, "this house has no clock of its own; use `open_house`"
+        self.clock.advance(seconds)
+
+    def admitted(self) -> list[int]:
+        """Admit once; return the runs in the order of their messages."""
+        return [run for message in self.admit() for run in message.run_ids]
+
+    def running(self, count: int = 1, **wanted: Any) -> list[Claim]:
+        """Return claims on the runs of a fresh backfill, in partition order."""
+        self.ready(count, **wanted)
+        return self.claim(self.admitted())
+
+    def pause(self, backfill_id: int, reason: str = "lunch") -> None:
+        backfills.pause(self.db, backfill_id, reason=reason)
+
+    def resume(self, backfill_id: int) -> None:
+        backfills.resume(self.db, backfill_id)
+
+    def cancel(self, backfill_id: int) -> None:
+        backfills.cancel(self.db, backfill_id)
+
+    def cancel_all(self, backfill_id: int) -> None:
+        """Cancel, chunks of pending runs included."""
+        self.cancel(backfill_id)
+        while backfills.cancel_chunk(self.db, backfill_id):
+            pass
+
+    def settle(self, backfill_id: int) -> BackfillState | None:
+        return backfills.settle(self.db, backfill_id)
+
+    def sick(self, *, quiescent: bool = False) -> list[doctor.Finding]:
+        """Return what the doctor finds."""
+        return doctor.check(self.db, quiescent=quiescent)
+
+    def state(self, run_id: int) -> RunState:
+        return RunState(self.run(run_id).state)
+
+    def keys(self, backfill_id: int) -> list[str]:
+        """Return the partitions of a backfill's runs, in the order admission takes them."""
+        newest = self.backfill(backfill_id).ordering == "newest"
+        found = self.rows(
+            "SELECT partition FROM runs WHERE backfill_id = :id ORDER BY sort "
+            + ("DESC" if newest else "ASC"),
+            id=backfill_id,
+        )
+        return [row.partition for row in found]
+
     def rows(self, sql: str, **params: Any) -> Sequence[Row[Any]]:
         with self.db.read() as conn:
             return conn.execute(self.db.sql(sql), params).all()
@@ -120,6 +175,18 @@ class House:
             id=backfill_id,
         )
         return {row.state: row.n for row in found}
+
+
+@contextmanager
+def open_house(url: str, folder: Path, **settings: Any) -> Iterator[House]:
+    """Open a house with a clock of its own, and the definitions below and `shops` in it."""
+    clock = VirtualClock(url)
+    shops: list[str] = []
+    try:
+        with loaded(LIFECYCLE, folder, dynamic_keys=lambda name: list(shops)) as definitions:
+            yield House(clock.open(), definitions, Settings(**settings), clock=clock, shops=shops)
+    finally:
+        clock.close()
 
 
 def steps_ok(*names: str) -> list[StepOutcome]:
@@ -150,3 +217,29 @@ days = PartitionSetDefinition(
     partition_fn=lambda: [Partition(f"day-{n:02}") for n in range(60)],
 )
 """
+
+LIFECYCLE = (
+    DEFINITIONS
+    + """
+from backfill.definitions.partitions import DynamicPartitionsDefinition
+
+@pipeline(tags={"queue": "slow"})
+def other():
+    a()
+
+shops = PartitionSetDefinition(
+    name="shops",
+    pipeline_name="work",
+    partitions_def=DynamicPartitionsDefinition(name="shops"),
+)
+mixed = PartitionSetDefinition(
+    name="mixed",
+    pipeline_name="work",
+    partition_fn=lambda: [f"key-{n}" for n in range(40)],
+    tags_fn_for_partition=lambda p: {"queue": "gpu"} if int(p.name[4:]) % 2 else {},
+)
+slow = PartitionSetDefinition(
+    name="slow", pipeline_name="other", partition_fn=lambda: [f"key-{n}" for n in range(40)]
+)
+"""
+)
