@@ -23,6 +23,7 @@ from backfill.lifecycle import fleet, moves
 from backfill.lifecycle.fleet import WorkerHello
 from backfill.settings import Settings
 from backfill.storage.database import Database
+from backfill.storage.forking import not_forking
 from workers.slots import Board, Slot
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ class Warden:
         self._settings = settings
         self._board = board
         self._hello = hello
-        self._db = Database(settings.effective_database_url(), pool_size=1)
+        self._db = Database(settings.effective_database_url(), pool_size=1, forking=True)
         self._stop = threading.Event()
         self._stopping_since: float | None = None
         self._next_beat = 0.0
@@ -73,7 +74,8 @@ class Warden:
     def _work(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             try:
-                self.look()
+                with not_forking():
+                    self.look()
             except (SQLAlchemyError, BackfillError) as error:
                 log.warning("worker.database_lost", error=str(error)[:200])
 

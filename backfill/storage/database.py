@@ -21,6 +21,7 @@ from typing import Any, TextIO, TypeVar
 from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from backfill.errors import Invalid, Unavailable
 
@@ -42,10 +43,18 @@ class Database:
             their own here.
         relaxed: Commit without waiting for the disk (PostgreSQL only): for writes that lose
             nothing when a database crash forgets them.
+        forking: This process forks while it uses the database (see `storage.forking`): on SQLite
+            each transaction has a connection of its own, closed at its end.
     """
 
     def __init__(
-        self, url: str, *, now: str | None = None, relaxed: bool = False, pool_size: int = 5
+        self,
+        url: str,
+        *,
+        now: str | None = None,
+        relaxed: bool = False,
+        pool_size: int = 5,
+        forking: bool = False,
     ) -> None:
         self.url = _parsed(url)
         self.postgres = self.url.get_backend_name() == "postgresql"
@@ -53,7 +62,7 @@ class Database:
         self.engine = (
             _postgres_engine(self.url, relaxed=relaxed, pool_size=pool_size)
             if self.postgres
-            else _sqlite_engine(self.url)
+            else _sqlite_engine(self.url, forking=forking)
         )
         self._write_lock = None if self.postgres else _FileLock(_sqlite_path(self.url))
 
@@ -318,13 +327,17 @@ def _postgres_engine(url: URL, *, relaxed: bool, pool_size: int) -> Engine:
     )
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, *, forking: bool) -> Engine:
     if sqlite3.sqlite_version_info < _MIN_SQLITE:
         raise Unavailable(
             f"SQLite {sqlite3.sqlite_version} is too old; {'.'.join(map(str, _MIN_SQLITE))} or "
             "newer is needed. Use a newer Python, or PostgreSQL."
         )
-    engine = create_engine(url, connect_args={"timeout": 20, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        connect_args={"timeout": 20, "check_same_thread": False},
+        poolclass=NullPool if forking else QueuePool,
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
