@@ -55,6 +55,15 @@ class AttemptEnd(StrEnum):
     CANCELED = "canceled"
 
 
+class TickState(StrEnum):
+    """How one tick of a schedule stands: started ones were interrupted and are done again."""
+
+    STARTED = "started"
+    SUCCESS = "success"
+    SKIPPED = "skipped"
+    FAILURE = "failure"
+
+
 class BoxStatus(StrEnum):
     """What a box of the Run Matrix (one partition x step) shows."""
 

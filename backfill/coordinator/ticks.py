@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 from backfill.coordinator.broker import Publisher
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, DefinitionsUnavailable
-from backfill.lifecycle import backfills, fleet, folding, moves
+from backfill.lifecycle import backfills, fleet, folding, moves, schedules
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
@@ -77,6 +77,7 @@ class Ticks:
             _Slow(1.0, self.publish_again),
             _Slow(0.25, self.wake),
             _Slow(2.0, self.look_at_queues),
+            _Slow(1.0, self.schedules),
             _Slow(5.0, self.settle_all),
             _Slow(30.0, self.prune),
         ]
@@ -242,6 +243,20 @@ class Ticks:
             depths = {self._settings.default_queue: depth}
             self._db.transact(lambda conn: fleet.note_queues(self._db, conn, depths))
         return False
+
+    def schedules(self) -> bool:
+        """Handle the ticks of schedules that are due."""
+        handled = schedules.tick_all(self._db, self._definitions)
+        for tick in handled:
+            log.info(
+                "schedule.ticked",
+                schedule=tick.schedule,
+                tick=tick.tick_at.isoformat(),
+                state=tick.state.value,
+                runs=len(tick.run_ids),
+                reason=tick.reason,
+            )
+        return bool(handled)
 
     def prune(self) -> bool:
         """Forget old feed rows."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from backfill.definitions.catalog import Catalog
+from backfill.states import TickState
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -129,6 +130,47 @@ class Validation:
     problems: Sequence[PartitionProblem] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True)
+class TickRun:
+    """A run that a schedule's tick wants; `run_key` tells the runs of one tick apart."""
+
+    run_key: str
+    partition: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class TickResult:
+    """What one tick of a schedule is to do, and why.
+
+    Attributes:
+        state: SUCCESS with runs, SKIPPED with a reason, or FAILURE with an error.
+        error: The user's traceback, of a failure.
+    """
+
+    state: TickState
+    runs: Sequence[TickRun] = ()
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class DueTicks:
+    """The ticks of a schedule in a stretch of time, sorted by its catch-up policy.
+
+    Attributes:
+        evaluate: To be handled now, oldest first.
+        missed: Left out by the policy.
+        until: Everything up to here is in the two; None when there was no tick.
+    """
+
+    evaluate: Sequence[datetime]
+    missed: Sequence[datetime] = ()
+    until: datetime | None = None
+    policy: str = "last"
+
+
 class Definitions(Protocol):
     """Every call raises DefinitionsUnavailable when the code cannot be loaded, crashes or hangs,
     NotFound for an unknown set or pipeline, UserCodeError when a user's function fails, and
@@ -218,4 +260,16 @@ class Definitions(Protocol):
         override: Mapping[str, Any] | None = None,
     ) -> Validation:
         """Resolve and validate the run config of a chunk of partitions."""
+        ...
+
+    def due_ticks(self, schedule: str, after: datetime, until: datetime, *, limit: int) -> DueTicks:
+        """Return the ticks of a schedule with after < tick <= until, at most `limit` of them."""
+        ...
+
+    def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
+        """Ask a schedule's functions what a tick is to do; what they raise is a FAILURE."""
+        ...
+
+    def next_ticks(self, schedule: str, after: datetime, count: int) -> Sequence[datetime]:
+        """Return the next ticks of a schedule after a time."""
         ...

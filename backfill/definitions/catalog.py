@@ -81,7 +81,12 @@ class PartitionSetInfo:
 
 @dataclass(frozen=True)
 class ScheduleInfo:
-    """One schedule; `partition_set` is None for one that is of a pipeline alone."""
+    """One schedule; `partition_set` is None for one that is of a pipeline alone.
+
+    Attributes:
+        when_busy: `wait` or `skip`: what a tick does when another run holds its partition.
+        catch_up: What becomes of ticks missed: `none`, `last`, `all` or how many at most.
+    """
 
     name: str
     pipeline: str
@@ -89,6 +94,8 @@ class ScheduleInfo:
     partition_set: str | None = None
     timezone: str = "UTC"
     description: str | None = None
+    when_busy: str = "wait"
+    catch_up: str = "last"
 
 
 @dataclass(frozen=True)

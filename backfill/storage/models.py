@@ -34,6 +34,7 @@ from backfill.states import (
     BackfillState,
     RunState,
     StepState,
+    TickState,
 )
 
 metadata = MetaData(
@@ -166,6 +167,8 @@ runs = Table(
     Column("run_config", Json),  # override until it ran, then what was really used
     Column("steps", Json),
     Column("parent_id", BigInteger),
+    Column("tick_id", BigInteger),  # of the schedule tick that made it
+    Column("run_key", Text),  # what tells the runs of one tick apart
     Column("version", Text),
     Column("reason", Text),  # why skipped, failed, canceled or handed back
     Column("failed_step", Text),
@@ -184,6 +187,14 @@ runs = Table(
     CheckConstraint("state = 'pending' OR NOT ready", name="ready"),
     CheckConstraint("(partition IS NULL) = (set_id IS NULL)", name="partition"),
     UniqueConstraint("set_id", "partition", "backfill_id", "generation", name="uq_runs_partition"),
+    Index(
+        "uq_runs_tick",
+        "tick_id",
+        "run_key",
+        unique=True,
+        postgresql_where=text("tick_id IS NOT NULL"),
+        sqlite_where=text("tick_id IS NOT NULL"),
+    ),
     _partial("ix_runs_ready", "backfill_id", "sort", "id", where="state = 'pending' AND ready"),
     _partial(
         "ix_runs_parked", "backfill_id", "available_at", where="state = 'pending' AND NOT ready"
@@ -339,4 +350,31 @@ queues = Table(
     Column("depth", BigInteger),
     Column("seen_at", BigInteger, nullable=False),
     Column("delay_seconds", Float),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("running", Boolean, nullable=False),
+    Column("handled_until", BigInteger, nullable=False),  # ticks up to here have been handled
+    Column("changed_at", BigInteger, nullable=False),
+    Column("changed_by", Text),
+)
+
+ticks = Table(
+    "ticks",
+    metadata,
+    _id(),
+    Column("schedule", Text, nullable=False),
+    Column("tick_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("error", Text),
+    Column("run_ids", Json),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    UniqueConstraint("schedule", "tick_at", name="uq_ticks_schedule"),
+    CheckConstraint(f"state IN ({_listed(TickState)})", name="state"),
+    CheckConstraint("(state = 'started') = (finished_at IS NULL)", name="finished"),
 )
