@@ -10,6 +10,7 @@ from backfill.errors import BackfillError
 def main() -> None:
     """Run the command line; errors are one line on stderr and exit status 1 (usage: 2)."""
     from backfill.cli.app import app
+    from backfill.cli.connecting import connection
 
     try:
         app(prog_name="backfill")
@@ -18,3 +19,5 @@ def main() -> None:
 
         tell_error(error)
         sys.exit(1)
+    finally:
+        connection.close()

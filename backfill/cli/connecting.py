@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +19,20 @@ class Connection:
 
     url: str | None = None
     token: str | None = None
+    _opened: list[Client] = field(default_factory=list)
 
     def client(self, *, retries: int = RETRIES) -> Client:
         """Return a client of that API; without a URL, of the `backfill dev` that runs here."""
         from backfill.client import Client
 
-        return Client(self.url or _of_dev(), self.token, retries=retries)
+        opened = Client(self.url or _of_dev(), self.token, retries=retries)
+        self._opened.append(opened)
+        return opened
+
+    def close(self) -> None:
+        """Close the clients that were handed out."""
+        while self._opened:
+            self._opened.pop().close()
 
 
 def _of_dev() -> str | None:

@@ -11,6 +11,8 @@ from backfill.cli.options import Files, Modules, definitions_of
 from backfill.cli.output import clean, messages, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from backfill.client import BackfillHandle, Client
     from backfill.local import LocalStack
 
@@ -61,7 +63,6 @@ def dev(
         nodes=nodes,
         flower=flower,
         definitions=definitions_of(modules, files),
-        console=messages(),
     )
     raise typer.Exit(status)
 
@@ -74,9 +75,12 @@ def demo(
     flower: Flower = True,
 ) -> None:
     """Run the examples: every day of May 2020, and four years of Seattle's weather."""
+    from rich.console import Console
+
     from backfill.local import example_files, run_dev
     from backfill.settings import get_settings
 
+    console = Console(stderr=True, highlight=False)  # one for all: bars and lines must not mix
     settings = get_settings()
     if "home" not in settings.model_fields_set:
         settings = settings.model_copy(update={"home": DEMO_HOME})
@@ -85,13 +89,13 @@ def demo(
         workers=workers,
         flower=flower,
         definitions=",".join(str(file) for file in example_files()),
-        console=messages(),
-        foreground=lambda stack: _show(stack, ends=exit_),
+        console=console,
+        foreground=lambda stack: _show(stack, console, ends=exit_),
     )
     raise typer.Exit(status)
 
 
-def _show(stack: LocalStack, *, ends: bool) -> int | None:
+def _show(stack: LocalStack, console: Console, *, ends: bool) -> int | None:
     """Run both examples and show them; return the exit status, or None to keep serving."""
     from backfill.cli.output import tell_error
     from backfill.client import Client
@@ -101,7 +105,7 @@ def _show(stack: LocalStack, *, ends: bool) -> int | None:
     try:
         with Client(stack.settings.api_url, stack.settings.token) as client:
             handles = [client.submit(name, "all") for name in DEMO_SETS]
-            watch(handles, console=messages())
+            watch(handles, console=console)
             for handle in handles:
                 _summarize(client, handle)
     except BackfillError as error:
@@ -109,7 +113,7 @@ def _show(stack: LocalStack, *, ends: bool) -> int | None:
         return 1
     if ends:
         return 0 if all(handle.info.state == "succeeded" for handle in handles) else 1
-    messages().print(f"\nLook at it: {stack.settings.api_url}   Ctrl-C stops everything.")
+    console.print(f"\nLook at it: {stack.settings.api_url}   Ctrl-C stops everything.")
     return None
 
 

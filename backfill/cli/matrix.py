@@ -97,8 +97,8 @@ def _print_symbols(page: MatrixPage, width: int) -> None:
     from rich.text import Text
 
     digits = len(str(len(page.steps)))
-    for number, step in enumerate(page.steps, start=1):
-        console().print(Text.assemble((f"{number:>{digits}}", "bold"), f" {clean(step)}"))
+    numbered = [f"{number} {clean(step)}" for number, step in enumerate(page.steps, start=1)]
+    console().print(Text("   ".join(numbered), style="bold"))
     heads = " ".join(f"{n:>{digits}}" for n in range(1, len(page.steps) + 1))
     console().print(Text(f"{'':<{width}}  {heads}", style="bold"), soft_wrap=True)
     for row in page.items:

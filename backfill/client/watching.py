@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from backfill.client.handles import BackfillHandle, pause
 from backfill.schemas.backfills import Backfill
-from backfill.states import BackfillState
+from backfill.states import BACKFILL_FINAL, BackfillState
 
 LINE_EVERY_SECONDS = 10.0
 LINE_EVERY_SHARE = 0.1
@@ -102,9 +103,9 @@ def _until_ended(
 
 def _bars(console: Console) -> Progress:
     return Progress(
-        _StateColumn(),
+        _StateColumn(Column(no_wrap=True)),
         BarColumn(bar_width=None),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True)),
         console=console,
         expand=True,
     )
@@ -143,7 +144,8 @@ class _Lines:
         """Print a line if there is something new to say."""
         stage = (backfill.state, int(backfill.progress.fraction / LINE_EVERY_SHARE))
         now = time.monotonic()
-        if stage == self._told and now - self._told_at < LINE_EVERY_SECONDS:
+        quiet = backfill.state in BACKFILL_FINAL or now - self._told_at < LINE_EVERY_SECONDS
+        if stage == self._told and quiet:
             return
         self._told, self._told_at = stage, now
         self._console.print(
