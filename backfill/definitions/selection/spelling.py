@@ -9,7 +9,7 @@ from backfill.definitions.selection.parser import parse
 from backfill.definitions.selection.syntax import All, Key, Range, Selection, Union
 from backfill.errors import SelectionInvalid
 
-_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^,]*))(,|$)', re.DOTALL)
+_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^",\s][^,]*|))(,|$)', re.DOTALL)
 
 
 def from_parts(
