@@ -148,7 +148,8 @@ class _Session:
         if self._stack.stopping.is_set() and change.phase is Phase.STOPPED:
             return
         style = {Phase.GIVEN_UP: "red", Phase.BACKING_OFF: "yellow"}.get(change.phase, "dim")
-        self._console.print(f"{change.program} {change.sentence}", style=style, markup=False)
+        sentence = f"{change.program} {change.sentence}"
+        self._console.print(sentence, style=style, markup=False, soft_wrap=True)
 
 
 def describe(stack: LocalStack) -> Table:

@@ -208,10 +208,13 @@ class Supervisor:
         if child.phase is not Phase.GIVEN_UP:
             self._say(child, f"{ended}; it is started again.")
             return
-        words = f"{ended} {child.quick_deaths} times right after its start. The end of {child.log}:"
-        self._say(child, f"{words}\n{child.last_words()}")
+        words = (
+            f"{ended} {child.quick_deaths} times right after its start. "
+            f"The end of {child.log}:\n{child.last_words()}"
+        )
         if child.program.vital:
-            raise Unavailable(f"{child.program.name} {words}\n{child.last_words()}")
+            raise Unavailable(f"{child.program.name} {words}")
+        self._say(child, words)
 
     def _is_due(self, child: Child, now: float) -> bool:
         if child.phase is Phase.WAITING:
