@@ -262,14 +262,14 @@ class Definitions(Protocol):
         """Resolve and validate the run config of a chunk of partitions."""
         ...
 
-    def due_ticks(self, schedule: str, after: datetime, until: datetime, *, limit: int) -> DueTicks:
-        """Return the ticks of a schedule with after < tick <= until, at most `limit` of them."""
+    def due_ticks(self, schedule: str, since: datetime, until: datetime, *, limit: int) -> DueTicks:
+        """Return the ticks of a schedule with since < tick <= until, at most `limit` of them."""
         ...
 
     def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
         """Ask a schedule's functions what a tick is to do; what they raise is a FAILURE."""
         ...
 
-    def next_ticks(self, schedule: str, after: datetime, count: int) -> Sequence[datetime]:
+    def next_ticks(self, schedule: str, since: datetime, count: int) -> Sequence[datetime]:
         """Return the next ticks of a schedule after a time."""
         ...

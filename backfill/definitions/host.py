@@ -83,6 +83,9 @@ def _serve(connection: socket.socket, definitions: LocalDefinitions) -> None:
         return
 
 
+_TIMES = {"at", "since", "until", "tick_at"}
+
+
 def _answer(definitions: LocalDefinitions, method: str, arguments: dict[str, Any]) -> bytes:
     try:
         value = getattr(definitions, method)(**_decoded(arguments))
@@ -103,8 +106,8 @@ def _ask_for_keys(connection: socket.socket, name: str) -> Sequence[str]:
 
 def _decoded(arguments: dict[str, Any]) -> dict[str, Any]:
     decoded = dict(arguments)
-    if "at" in decoded:
-        decoded["at"] = datetime.fromisoformat(decoded["at"])
+    for name in _TIMES & decoded.keys():
+        decoded[name] = datetime.fromisoformat(decoded[name])
     if "key_ranges" in decoded:
         decoded["key_ranges"] = [KeyRange(*item) for item in decoded["key_ranges"]]
     return decoded

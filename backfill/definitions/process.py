@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from backfill.definitions.calls import (
+    DueTicks,
     Expansion,
     KeyRange,
     PartitionProblem,
     ResolvedConfig,
     SelectionResult,
+    TickResult,
+    TickRun,
     Validation,
 )
 from backfill.definitions.catalog import Catalog
@@ -21,6 +24,7 @@ from backfill.definitions.partitions import DynamicKeys
 from backfill.definitions.ranges import overlapping
 from backfill.definitions.sources import parse_sources
 from backfill.errors import DefinitionsUnavailable
+from backfill.states import TickState
 
 
 class DefinitionsProcess:
@@ -190,6 +194,47 @@ class DefinitionsProcess:
             told["invalid"],
             [PartitionProblem(**problem) for problem in told["problems"]],
         )
+
+    def due_ticks(
+        self, schedule: str, since: datetime, until: datetime, *, limit: int
+    ) -> DueTicks:
+        told = self._pool.call(
+            f'The ticks of schedule "{schedule}"',
+            "due_ticks",
+            {
+                "schedule": schedule,
+                "since": since.isoformat(),
+                "until": until.isoformat(),
+                "limit": limit,
+            },
+        )
+        return DueTicks(
+            evaluate=[datetime.fromisoformat(t) for t in told["evaluate"]],
+            missed=[datetime.fromisoformat(t) for t in told["missed"]],
+            until=datetime.fromisoformat(told["until"]) if told["until"] else None,
+            policy=told["policy"],
+        )
+
+    def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
+        told = self._pool.call(
+            f'Schedule "{schedule}"',
+            "evaluate_tick",
+            {"schedule": schedule, "tick_at": tick_at.isoformat()},
+        )
+        return TickResult(
+            state=TickState(told["state"]),
+            runs=[TickRun(**run) for run in told["runs"]],
+            reason=told["reason"],
+            error=told["error"],
+        )
+
+    def next_ticks(self, schedule: str, since: datetime, count: int) -> Sequence[datetime]:
+        told = self._pool.call(
+            f'The next ticks of schedule "{schedule}"',
+            "next_ticks",
+            {"schedule": schedule, "since": since.isoformat(), "count": count},
+        )
+        return [datetime.fromisoformat(t) for t in told]
 
     def _list(self, method: str, set_name: str, at: datetime, **arguments: Any) -> Any:
         what = f'The partition function of set "{set_name}"'

@@ -106,7 +106,7 @@ def _tick_schedule(
         due = definitions.due_ticks(schedule.name, after, until, limit=TICKS_A_TURN)
     except BackfillError:
         return []  # the code cannot be asked right now; the cursor stays where it is
-    handled = [_handle(db, definitions, schedule, tick_at, until) for tick_at in due.evaluate]
+    handled = [_handle(db, definitions, schedule, tick_at) for tick_at in due.evaluate]
     if due.missed:
         _note_missed(db, schedule.name, due.missed, due.policy)
     if due.until is not None:
@@ -119,7 +119,6 @@ def _handle(
     definitions: Definitions,
     schedule: ScheduleInfo,
     tick_at: datetime,
-    now: datetime,
 ) -> Handled | None:
     tick = db.transact(lambda conn: _begin(db, conn, schedule.name, tick_at))
     if tick is None:
@@ -285,7 +284,7 @@ def _advance(db: Database, conn: Connection, name: str, tick_at: datetime) -> No
 def tick_by_hand(db: Database, definitions: Definitions, name: str, tick_at: datetime) -> Handled:
     """Handle one tick now, whether or not the schedule runs; a handled one is a Conflict."""
     schedule = definitions.catalog().schedule(name)
-    handled = _handle(db, definitions, schedule, tick_at, tick_at)
+    handled = _handle(db, definitions, schedule, tick_at)
     if handled is None:
         raise Conflict(f'Tick {tick_at.isoformat()} of schedule "{name}" is handled already.')
     db.notify()
