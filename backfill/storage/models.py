@@ -87,6 +87,9 @@ backfills = Table(
     Column("state", Text, nullable=False),
     Column("selection", Text, nullable=False),
     Column("selected_at", BigInteger, nullable=False),  # the moment the set was looked at
+    Column("reprocess", Text, nullable=False, server_default="all"),
+    Column("left_out", Json, nullable=False, server_default="{}"),  # partitions by reason
+    Column("code_version", Text),  # of the definitions it was submitted with
     Column("total", BigInteger, nullable=False),
     Column("expanded", BigInteger, nullable=False, server_default="0"),
     Column("expanded_at", BigInteger),
@@ -121,6 +124,7 @@ backfills = Table(
     ),
     CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="paused"),
     CheckConstraint("ordering IN ('oldest', 'newest')", name="ordering"),
+    CheckConstraint("reprocess IN ('missing', 'failed', 'all', 'stale')", name="reprocess"),
     _partial("ix_backfills_open", "id", where=f"state NOT IN ({_listed(BACKFILL_FINAL)})"),
 )
 
@@ -133,6 +137,20 @@ backfill_ranges = Table(
     Column("last_key", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("backfill_id", "first_index"),
+)
+
+# Keys of dynamic partitions, by the name of their definition, in the order of their ids.
+dynamic_partitions = Table(
+    "dynamic_partitions",
+    metadata,
+    Column("id", Id, Identity(cache=1), primary_key=True),
+    Column("definition", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    Column("added_by", Text),
+    UniqueConstraint("definition", "key", name="uq_dynamic_partitions_key"),
+    Index("ix_dynamic_partitions_definition", "definition", "id"),
+    sqlite_autoincrement=True,
 )
 
 runs = Table(
