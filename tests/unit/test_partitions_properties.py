@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -68,6 +69,28 @@ def test_windows_tile_sixty_years_and_every_key_finds_its_place(zone: str) -> No
             assert window.start.timestamp() < window.end.timestamp() == following.start.timestamp()
             assert space.slice(index, index + 2) == [key, space.key_at(index + 1)]
             assert space.from_instant(window.start) == index
+
+
+@pytest.mark.parametrize(
+    ("zone", "year", "changes"),
+    [
+        ("Africa/Freetown", 1939, 3),
+        ("America/Noronha", 2000, 3),
+        ("Asia/Gaza", 2040, 4),
+        ("Pacific/Apia", 2011, 3),
+        ("Asia/Tokyo", 2024, 0),
+    ],
+)
+def test_short_changes_of_the_clocks_are_not_missed(zone: str, year: int, changes: int) -> None:
+    daily = [
+        datetime.fromtimestamp(second, ZoneInfo(zone)).utcoffset()
+        for second in range(
+            int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) - 1,
+            int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()),
+            43_200,
+        )
+    ]
+    assert sum(a != b for a, b in pairwise(daily)) == len(transitions(zone, year)) == changes
 
 
 def test_every_hour_of_sixty_years_is_in_exactly_one_window() -> None:

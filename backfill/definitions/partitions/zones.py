@@ -11,6 +11,7 @@ from backfill.errors import DefinitionError, did_you_mean
 
 DAY_SECONDS = 86_400
 FIRST_CHANGE_YEAR = 1800  # before it, no zone ever changed its offset
+_STEP = 3 * DAY_SECONDS  # no zone has ever changed its offset and back in less than four days
 FIRST_YEAR = 1_000  # before it, years have fewer digits
 LAST_YEAR = 9_990  # leaves room for the arithmetic at the end of the calendar
 
@@ -60,9 +61,9 @@ def transitions(name: str, year: int) -> tuple[Transition, ...]:
     found = []
     left = year_start(year) - 1
     before = datetime.fromtimestamp(left, zone).utcoffset()
-    # No zone ever changed its offset twice within a day, so that days are fine enough steps.
-    for right in range(left + DAY_SECONDS, year_start(year + 1) + DAY_SECONDS - 1, DAY_SECONDS):
-        end = min(right, year_start(year + 1) - 1)
+    last = year_start(year + 1) - 1
+    for right in range(left + _STEP, last + _STEP, _STEP):
+        end = min(right, last)
         after = datetime.fromtimestamp(end, zone).utcoffset()
         if after != before:
             found.append(_locate(zone, left, end))
