@@ -14,6 +14,16 @@ from tests.support.stack import Stack, StackOptions
 
 StartStack = Callable[..., Stack]
 STACKS = pytest.StashKey[list[Stack]]()
+PIPELINES = str(Path(__file__).with_name("pipelines.py"))
+IMPATIENT = {
+    "lease_seconds": 3.0,
+    "beat_seconds": 0.5,
+    "republish_seconds": 1.0,
+    "retry_delay_seconds": 0.1,
+    "cancel_grace_seconds": 1.0,
+    "shutdown_seconds": 2.0,
+}
+KINDS = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,10 +47,36 @@ def start_stack(request: pytest.FixtureRequest, databases: Databases) -> Iterato
     with ExitStack() as cleanup:
 
         def start(**options: object) -> Stack:
-            url = cleanup.enter_context(one_database(databases))
-            folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="backfill-"))
-            stack = Stack(Path(folder), url, StackOptions(**options))  # type: ignore[arg-type]
+            stack = cleanup.enter_context(_running(cleanup, databases, **options))
             request.node.stash.setdefault(STACKS, []).append(stack)
-            return cleanup.enter_context(stack)
+            return stack
 
         yield start
+
+
+@pytest.fixture(
+    scope="package", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def shared(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Two workers of one process each, on SQLite and then on PostgreSQL, kept for all tests."""
+    databases = request.getfixturevalue(KINDS[request.param])
+    with ExitStack() as cleanup:
+        options = {"definitions": PIPELINES, "settings": IMPATIENT, "nodes": 2, "processes": 1}
+        yield cleanup.enter_context(_running(cleanup, databases, **options))
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, shared: Stack) -> Stack:
+    """The shared stack, with nothing left to do: for tests that leave it so."""
+    request.node.stash.setdefault(STACKS, []).append(shared)
+    assert shared.ill() == []
+    return shared
+
+
+def _running(cleanup: ExitStack, databases: Databases, **options: object) -> Stack:
+    """Make a stack in a folder and a database that `cleanup` removes; the caller enters it."""
+    url = cleanup.enter_context(one_database(databases))
+    folder = cleanup.enter_context(
+        tempfile.TemporaryDirectory(prefix="backfill-", ignore_cleanup_errors=True)
+    )
+    return Stack(Path(folder), url, StackOptions(**{"api": False, **options}))  # type: ignore[arg-type]

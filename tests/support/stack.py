@@ -18,12 +18,13 @@ from sqlalchemy import Row, text
 from backfill.definitions.in_process import LocalDefinitions
 from backfill.definitions.registry import Registry
 from backfill.embedded.supervisor import Change, Program, Supervisor
-from backfill.lifecycle import backfills
+from backfill.lifecycle import backfills, doctor
 from backfill.lifecycle.backfills import BackfillRequest
 from backfill.local_programs import Fleet, programs
 from backfill.settings import Settings
 from backfill.states import BACKFILL_FINAL
 from backfill.storage.database import Database
+from tests.support.marks import Marks
 from tests.support.ports import free_port
 from tests.support.waiting import descendants, wait_until
 
@@ -59,6 +60,7 @@ class Stack:
         database: The same database they use.
         home: The folder of the broker's data, outputs and logs.
         changes: What the supervisor told: starts, deaths, restarts.
+        marks: What steps of the tests' own pipelines tell.
     """
 
     def __init__(self, home: Path, database_url: str, options: StackOptions) -> None:
@@ -67,6 +69,7 @@ class Stack:
         self.settings = _settings(home, database_url, options)
         self.database = Database(database_url)
         self.changes: list[Change] = []
+        self.marks = Marks(home)
         fleet = Fleet(
             nodes=options.nodes,
             processes=options.processes,
@@ -154,6 +157,48 @@ class Stack:
             f"{count} runs of backfill {backfill_id}",
             seconds,
         )
+
+    def wait_all_final(self, backfill_id: int, seconds: float = 90.0) -> dict[str, int]:
+        """Wait until a backfill is final, see that all is healthy, and count its runs."""
+        self.wait_final(backfill_id, seconds)
+        wait_until(lambda: not self.ill(), f"a healthy end: {self.ill()}", 15)
+        return self.run_states(backfill_id)
+
+    def ill(self) -> list[doctor.Finding]:
+        """Return what breaks the invariants, or is not over."""
+        return doctor.check(self.database, quiescent=True)
+
+    def pause(self, backfill_id: int) -> None:
+        """Pause a backfill."""
+        backfills.pause(self.database, backfill_id, reason="a test looks at it")
+
+    def resume(self, backfill_id: int) -> None:
+        """Let a paused backfill go on."""
+        backfills.resume(self.database, backfill_id)
+
+    def cancel(self, backfill_id: int) -> None:
+        """Give a backfill up."""
+        backfills.cancel(self.database, backfill_id, reason="a test gave it up")
+
+    def run(self, backfill_id: int, partition: str) -> Row[Any]:
+        """Return the row of a partition's run."""
+        query = "SELECT * FROM runs WHERE backfill_id = :id AND partition = :partition"
+        return self.rows(query, id=backfill_id, partition=partition)[0]
+
+    def steps(self, run_id: int) -> dict[tuple[int, str], str]:
+        """Return the states of a run's steps by attempt and name."""
+        query = "SELECT attempt, step, state FROM step_outcomes WHERE run_id = :id"
+        return {(row.attempt, row.step): row.state for row in self.rows(query, id=run_id)}
+
+    def attempts(self, run_id: int) -> list[str]:
+        """Return how a run's attempts before the last one ended."""
+        query = "SELECT ending FROM attempts WHERE run_id = :id ORDER BY attempt"
+        return [row.ending for row in self.rows(query, id=run_id)]
+
+    def worker_of(self, run_id: int) -> str:
+        """Return the program that executes a run."""
+        query = "SELECT w.name FROM runs r JOIN workers w ON w.id = r.worker_id WHERE r.id = :id"
+        return str(self.rows(query, id=run_id)[0].name).partition("@")[0]
 
     def state(self, backfill_id: int) -> str:
         """Return a backfill's state."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from backfill.execution.outcomes import ErrorInfo
 from backfill.lifecycle.moves.deciding import Ending, Report
 from backfill.lifecycle.moves.feed import Moved
-from backfill.states import AttemptEnd, StepState
+from backfill.states import STEP_FINAL, AttemptEnd, StepState
 from backfill.storage.database import Database, to_json
 
 _STEP_SHAPE = {
@@ -39,7 +39,7 @@ def write_steps(db: Database, conn: Connection, reports: Sequence[Report], moved
             "state": s.state.value,
             "tries": s.tries,
             "started_at": s.started_at,
-            "finished_at": s.finished_at,
+            "finished_at": s.finished_at if s.state in STEP_FINAL else None,
             "reason": cut(s.reason),
             "metadata": to_json(s.metadata) if s.metadata else None,
             "outputs": to_json(s.outputs) if s.outputs else None,

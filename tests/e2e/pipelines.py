@@ -1,0 +1,161 @@
+"""Pipelines that wait, fail, die and come back, for tests with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from backfill import Field, Partition, PartitionSetDefinition, RetryPolicy, pipeline, step
+from tests.support.marks import Marks
+
+
+def partitions(name: str, pipeline_name: str, letter: str, count: int) -> PartitionSetDefinition:
+    """Partitions `p00`, `p01`, …"""
+    return PartitionSetDefinition(
+        name=name,
+        pipeline_name=pipeline_name,
+        partition_fn=lambda: [Partition(f"{letter}{n:02}") for n in range(count)],
+    )
+
+
+# -- one that waits until the test lets it go on --------------------------------------------------
+
+
+@step
+def prepare(context: Any) -> str:
+    Marks.of_this_process().make(context, "prepared")
+    return str(context.partition_key)
+
+
+@step(config_schema={"listens": Field(bool, default_value=False)})
+def wait(context: Any, key: str) -> str:
+    listens = context.step_config["listens"]
+    marks = Marks.of_this_process()
+    marks.make(context, "waiting")
+    marks.wait_allowed(context, listening=listens)
+    marks.make(context, "waited")
+    return key
+
+
+@step
+def conclude(context: Any, key: str) -> None:
+    Marks.of_this_process().make(context, "concluded")
+
+
+@pipeline
+def patience() -> None:
+    conclude(wait(prepare()))
+
+
+waiters = partitions("waiters", "patience", "p", 20)
+
+
+# -- one that fails -------------------------------------------------------------------------------
+
+
+@step
+def read(context: Any) -> int:
+    return int(context.partition_key[1:])
+
+
+@step
+def refuse_three(number: int) -> int:
+    if number == 3:
+        raise ValueError(f"{number} is not wanted") from KeyError("three")
+    return number
+
+
+@step
+def publish(number: int) -> None:
+    pass
+
+
+@step
+def beside(context: Any) -> None:
+    context.log.info("an independent branch")
+
+
+@pipeline
+def choosy() -> None:
+    publish(refuse_three(read()))
+    beside()
+
+
+choices = partitions("choices", "choosy", "p", 6)
+
+
+# -- one that kills its process -------------------------------------------------------------------
+
+
+@step
+def step_on(context: Any) -> None:
+    Marks.of_this_process().make(context, "stepped")
+    if context.partition_key == "p60":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@step
+def walk_away(context: Any) -> None:
+    pass
+
+
+@pipeline
+def mined() -> None:
+    walk_away(after=step_on())
+
+
+mines = partitions("mines", "mined", "p", 80)
+
+
+# -- ones that come back --------------------------------------------------------------------------
+
+
+@step
+def compute(context: Any) -> dict[str, int]:
+    Marks.of_this_process().make(context, "computed")
+    return {"answer": 42}
+
+
+@step(retry_policy=RetryPolicy(max_retries=2, delay=0.05))
+def stumble(context: Any, computed: dict[str, int]) -> int:
+    Marks.of_this_process().make(context, "stumbled")
+    if context.retry_number < 2:
+        raise ConnectionError(f"try {context.retry_number}")
+    return computed["answer"]
+
+
+@step(retry_policy=RetryPolicy(max_retries=1, delay=5.2))  # too long to keep the slot
+def rest(context: Any, answer: int) -> int:
+    Marks.of_this_process().make(context, "rested")
+    if context.retry_number < 1:
+        raise TimeoutError("not yet")
+    return answer
+
+
+@step
+def check(context: Any, answer: int) -> None:
+    assert answer == 42
+    context.log.info(f"the answer is {answer}")
+
+
+@pipeline
+def stubborn() -> None:
+    check(rest(stumble(compute())))
+
+
+returns = partitions("returns", "stubborn", "p", 4)
+
+
+@step
+def fail_once(context: Any) -> None:
+    if context.attempt == 1:
+        raise OSError("the first attempt fails")
+
+
+@pipeline
+def second_time_lucky() -> None:
+    fail_once()
+
+
+lucky = partitions("lucky", "second_time_lucky", "p", 3)
