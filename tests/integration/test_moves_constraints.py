@@ -46,7 +46,7 @@ BREAKS = {
     ],
     "ck_backfills_reprocess": ["UPDATE backfills SET reprocess = 'some' WHERE id = 1"],
     "ck_backfills_ordering": ["UPDATE backfills SET ordering = 'random' WHERE id = 1"],
-    "ck_step_outcomes_state": ["UPDATE step_outcomes SET state = 'queued'"],
+    "ck_step_outcomes_state": ["UPDATE step_outcomes SET state = 'queued', finished_at = 1"],
     "ck_step_outcomes_finished": [
         "UPDATE step_outcomes SET state = 'succeeded'",
         "UPDATE step_outcomes SET finished_at = 1",
