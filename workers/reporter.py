@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import structlog
-from backfill.lifecycle.moves import Claim, Report, record
 from sqlalchemy.exc import SQLAlchemyError
 
 from backfill.errors import BackfillError
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunOutcome, StepOutcome
+from backfill.lifecycle.moves import Claim, Report, record
 from backfill.settings import Settings
 from backfill.states import StepState
 from backfill.storage.database import Database

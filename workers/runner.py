@@ -146,7 +146,7 @@ class Runner:
                 lease_us=lease_us,
             )
 
-        return self._claims.transact(work)
+        return self._claims.transact(work, single=True)
 
     def _lose(self, tokens: Sequence[int]) -> None:
         lost = self._db.transact(

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from backfill.lifecycle.moves import Claim
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from backfill.errors import BackfillError
 from backfill.lifecycle import fleet, moves
 from backfill.lifecycle.fleet import WorkerHello
+from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
 from backfill.storage.database import Database
 from backfill.storage.forking import not_forking

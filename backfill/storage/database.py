@@ -83,8 +83,21 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection for reading: one snapshot on SQLite, READ COMMITTED on PostgreSQL."""
-        with self.engine.connect().execution_options(backfill_read=True) as conn:
+        """Open a connection for reading: one snapshot on SQLite, each statement on PostgreSQL."""
+        options: dict[str, Any] = {"backfill_read": True}
+        if self.postgres:
+            options["isolation_level"] = "AUTOCOMMIT"  # no BEGIN and ROLLBACK around a SELECT
+        with self.engine.connect().execution_options(**options) as conn:
+            yield conn
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """Open a connection for one writing statement that is a transaction by itself."""
+        if not self.postgres:
+            with self.write() as conn:
+                yield conn
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
             yield conn
 
     @contextmanager
@@ -96,10 +109,19 @@ class Database:
         with self.engine.connect().execution_options(**options) as conn:
             yield conn
 
-    def transact(self, work: Callable[[Connection], T], *, give_up_after: float = 20.0) -> T:
+    def transact(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        give_up_after: float = 20.0,
+        single: bool = False,
+    ) -> T:
         """Run `work` in a write transaction; again after deadlocks and lost connections.
 
         `work` must be safe to repeat after a commit whose answer was lost: all moves are.
+
+        Args:
+            single: `work` is one writing statement on PostgreSQL, which needs no BEGIN.
 
         Raises:
             Unavailable: The database could not be reached for `give_up_after` seconds.
@@ -108,7 +130,7 @@ class Database:
         delay = 0.01
         while True:
             try:
-                with self.write() as conn:
+                with self.single() if single else self.write() as conn:
                     return work(conn)
             except DBAPIError as error:
                 if not is_transient(error):
@@ -180,6 +202,27 @@ class Database:
     def feed_xid(self) -> str:
         """The expression that orders feed rows by visibility; see `models.feed`."""
         return "CAST(CAST(pg_current_xact_id() AS text) AS bigint)" if self.postgres else "0"
+
+    def told_of(self, moved: str, source: str, target: str) -> str:
+        """Render the feed row of runs in the WITH query `moved`, as `Moved.body` would write it.
+
+        PostgreSQL only: there a move and its feed row are one statement.
+        """
+        assert self.postgres
+        counts = (
+            f"SELECT json_object_agg(b, json_build_object('{source}', -n, '{target}', n)) FROM "
+            f"(SELECT backfill_id AS b, count(*) AS n FROM {moved} WHERE backfill_id IS NOT NULL "
+            "GROUP BY backfill_id) AS c"
+        )
+        runs = (
+            f"SELECT json_agg(json_build_array(id, '{target}', attempt, backfill_id, set_id, "
+            f'"partition") ORDER BY id) FROM {moved}'
+        )
+        return (
+            f"INSERT INTO feed (xid, at, body) SELECT {self.feed_xid}, {{now}}, "
+            f"CAST(json_build_object('counts', coalesce(({counts}), '{{}}'), 'runs', ({runs})) "
+            f"AS text) WHERE EXISTS (SELECT 1 FROM {moved})"
+        )
 
     @property
     def feed_settled(self) -> str:

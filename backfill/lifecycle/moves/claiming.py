@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.lifecycle.moves.feed import ROW, Moved, in_states, tell
+from backfill.lifecycle.moves.feed import ROW, in_states, move_and_tell
 from backfill.states import RunMove, RunState
 from backfill.storage.database import Database
 
@@ -26,21 +26,19 @@ def claim(
     Returns:
         A row per claimed run, in id order, with `at`, the database's time of the claim.
     """
-    rows = conn.execute(
-        db.sql(
-            "UPDATE runs SET state = 'running', attempt = attempt + 1, token = :token, "
-            "worker_id = :worker, lease_expires_at = {now} + :lease, next_publish_at = NULL, "
-            "started_at = {now} "
-            f"WHERE {db.one_of('id', 'ids')} AND {in_states(RunMove.CLAIM.sources)} "
-            f"RETURNING {ROW}, generation, pipeline_id, message_id, message_size, queued_at, "
-            "tags, run_config, steps, parent_id, failures, started_at, {now} AS at"
-        ),
+    rows = move_and_tell(
+        db,
+        conn,
+        "UPDATE runs SET state = 'running', attempt = attempt + 1, token = :token, "
+        "worker_id = :worker, lease_expires_at = {now} + :lease, next_publish_at = NULL, "
+        "started_at = {now} "
+        f"WHERE {db.one_of('id', 'ids')} AND {in_states(RunMove.CLAIM.sources)} "
+        f"RETURNING {ROW}, generation, pipeline_id, message_id, message_size, queued_at, "
+        "tags, run_config, steps, parent_id, failures, started_at, {now} AS at",
         {"token": token, "worker": worker_id, "lease": lease_us, "ids": db.ints(run_ids)},
-    ).all()
-    moved = Moved()
-    for row in rows:
-        moved.run(row, RunState.QUEUED, RunState.RUNNING)
-    tell(db, conn, moved)
+        source=RunState.QUEUED,
+        target=RunMove.CLAIM.target,
+    )
     return sorted(rows, key=lambda row: int(row.id))
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-
 from backfill.lifecycle.moves.deciding import Ending
 from backfill.lifecycle.moves.feed import Moved
-from backfill.lifecycle.moves.queueing import free_holds
+from backfill.lifecycle.moves.queueing import add_freed_holds
 from backfill.lifecycle.moves.steps import cut
 from backfill.states import RUN_FINAL, RunState
-from backfill.storage.database import Database, to_json
+from backfill.storage.batch import Batch
+from backfill.storage.database import to_json
 
 _ENDING_SHAPE = {
     "id": "bigint",
@@ -31,31 +30,30 @@ _ENDING_SHAPE = {
 }
 
 
-def write_endings(db: Database, conn: Connection, endings: Sequence[Ending], moved: Moved) -> None:
+def write_endings(batch: Batch, endings: Sequence[Ending], moved: Moved) -> None:
+    """Write what becomes of attempts whose runs are locked: run rows, history, holds."""
     if not endings:
         return
+    db = batch.db
     final = "f.state <> 'pending'"
     json_type = "CAST(f.run_config AS json)" if db.postgres else "f.run_config"
-    rows = conn.execute(
-        db.sql(
-            "UPDATE runs SET state = f.state, lease_expires_at = NULL, "
-            f"ready = (NOT ({final}) AND f.delay = 0), "
-            f"finished_at = CASE WHEN {final} THEN {{now}} END, "
-            f"available_at = CASE WHEN {final} THEN runs.available_at ELSE {{now}} + f.delay END, "
-            "failures = runs.failures + f.failed, crashes = runs.crashes + f.crashed, "
-            "alone = (runs.alone OR f.alone), reason = f.reason, failed_step = f.failed_step, "
-            "error_type = f.error_type, error_message = f.error_message, "
-            f"run_config = CASE WHEN {final} AND f.run_config IS NOT NULL THEN {json_type} "
-            "ELSE runs.run_config END, version = coalesce(f.version, runs.version) "
-            f"FROM {db.records('f', _ENDING_SHAPE)} "
-            "WHERE runs.id = f.id AND runs.attempt = f.attempt AND runs.state = 'running' "
-            "RETURNING runs.id, runs.finished_at"
-        ),
+    batch.add(
+        "UPDATE runs SET state = f.state, lease_expires_at = NULL, "
+        f"ready = (NOT ({final}) AND f.delay = 0), "
+        f"finished_at = CASE WHEN {final} THEN {{now}} END, "
+        f"available_at = CASE WHEN {final} THEN runs.available_at ELSE {{now}} + f.delay END, "
+        "failures = runs.failures + f.failed, crashes = runs.crashes + f.crashed, "
+        "alone = (runs.alone OR f.alone), reason = f.reason, failed_step = f.failed_step, "
+        "error_type = f.error_type, error_message = f.error_message, "
+        f"run_config = CASE WHEN {final} AND f.run_config IS NOT NULL THEN {json_type} "
+        "ELSE runs.run_config END, version = coalesce(f.version, runs.version) "
+        f"FROM {db.records('f', _ENDING_SHAPE)} "
+        "WHERE runs.id = f.id AND runs.attempt = f.attempt AND runs.state = 'running'",
         {"f": to_json([_values(e) for e in endings])},
-    ).all()
-    assert len(rows) == len(endings), "a locked run moved under its lock"
-    _archive(db, conn, [e for e in endings if e.move.target not in RUN_FINAL])
-    free_holds(db, conn, [e.row.id for e in endings if e.move.target in RUN_FINAL])
+        expect=len(endings),
+    )
+    _archive(batch, [e for e in endings if e.move.target not in RUN_FINAL])
+    add_freed_holds(batch, [e.row.id for e in endings if e.move.target in RUN_FINAL])
     for ending in endings:
         moved.run(ending.row, RunState.RUNNING, ending.move.target)
         if ending.report is not None and ending.report.busy_us:
@@ -84,12 +82,12 @@ def _values(ending: Ending) -> dict[str, Any]:
     }
 
 
-def _archive(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:
+def _archive(batch: Batch, endings: Sequence[Ending]) -> None:
     """Keep attempts the run row will forget; the last attempt of a run lives on its row."""
     if not endings:
         return
-    conn.execute(
-        db.sql(
+    batch.conn.execute(
+        batch.db.sql(
             "INSERT INTO attempts (run_id, attempt, ending, worker_id, message_id, started_at, "
             "ended_at, reason) VALUES (:run, :attempt, :ending, :worker, :message, :started, "
             "{now}, :reason)"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from backfill.states import RunState
+from backfill.storage.batch import Batch
 from backfill.storage.database import Database, to_json
 
 FEED_LIST_LIMIT = 1000  # a bigger move is told as counts only; listeners read again
@@ -84,12 +85,45 @@ class Moved:
 
 def tell(db: Database, conn: Connection, moved: Moved) -> None:
     """Write the feed row of a transaction; call last."""
+    batch = Batch(db, conn)
+    add_told(batch, moved)
+    batch.run()
+
+
+def add_told(batch: Batch, moved: Moved) -> None:
+    """Write the feed row together with the other writes of a batch."""
     body = moved.body()
     if body is not None:
-        conn.execute(
-            db.sql(f"INSERT INTO feed (xid, at, body) VALUES ({db.feed_xid}, {{now}}, :body)"),
-            {"body": body},
+        batch.add(
+            f"INSERT INTO feed (xid, at, body) VALUES ({batch.db.feed_xid}, {{now}}, :feed_body)",
+            {"feed_body": body},
         )
+
+
+def move_and_tell(
+    db: Database,
+    conn: Connection,
+    update: str,
+    params: Mapping[str, Any],
+    *,
+    source: RunState,
+    target: RunState,
+) -> Sequence[Row[Any]]:
+    """Do one UPDATE of runs from one state to another and write its feed row.
+
+    Args:
+        update: Returns at least `ROW`. On PostgreSQL both are one statement, one round trip.
+    """
+    if db.postgres:
+        told = db.told_of("moved", source.value, target.value)
+        statement = f"WITH moved AS ({update}), told AS ({told}) SELECT * FROM moved"
+        return conn.execute(db.sql(statement), params).all()
+    rows = conn.execute(db.sql(update), params).all()
+    moved = Moved()
+    for row in rows:
+        moved.run(row, source, target)
+    tell(db, conn, moved)
+    return rows
 
 
 def in_states(states: Iterable[RunState]) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.lifecycle.moves.feed import ROW, RUN_ROW, Moved, in_states, tell
 from backfill.states import RunMove, RunState
+from backfill.storage.batch import Batch
 from backfill.storage.database import Database, to_json
 
 
@@ -160,8 +161,15 @@ def park_behind(
 
 def free_holds(db: Database, conn: Connection, run_ids: Sequence[int]) -> None:
     """Free the partition holds of runs that are final or were recalled."""
+    batch = Batch(db, conn)
+    add_freed_holds(batch, run_ids)
+    batch.run()
+
+
+def add_freed_holds(batch: Batch, run_ids: Sequence[int]) -> None:
+    """Free holds together with the other writes of a batch."""
     if run_ids:
-        conn.execute(
-            db.sql(f"DELETE FROM partition_holds WHERE {db.one_of('run_id', 'ids')}"),
-            {"ids": db.ints(run_ids)},
+        batch.add(
+            f"DELETE FROM partition_holds WHERE {batch.db.one_of('run_id', 'freed')}",
+            {"freed": batch.db.ints(run_ids)},
         )

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Row
 
 from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, released, reported
 from backfill.lifecycle.moves.endings import write_endings
-from backfill.lifecycle.moves.feed import Moved, tell
+from backfill.lifecycle.moves.feed import Moved, add_told
 from backfill.lifecycle.moves.steps import close_steps, write_errors, write_logs, write_steps
 from backfill.states import AttemptEnd, RunMove, RunState
+from backfill.storage.batch import Batch
 from backfill.storage.database import Database
 
 HELD = (
@@ -55,11 +56,13 @@ def record(
             live.append((report, row))
     endings = [reported(rep, row, retry_delay_us) for rep, row in live if rep.outcome is not None]
     moved = Moved()
-    write_endings(db, conn, endings, moved)
-    write_steps(db, conn, [rep for rep, _ in live], moved)
+    batch = Batch(db, conn)
+    write_endings(batch, endings, moved)
+    write_steps(batch, [rep for rep, _ in live], moved)
     write_errors(db, conn, [rep for rep, _ in live])
-    write_logs(db, conn, [rep for rep, _ in live], moved)
-    tell(db, conn, moved)
+    write_logs(batch, [rep for rep, _ in live], moved)
+    add_told(batch, moved)
+    batch.run()
     return Recorded({e.row.id: e.move.target for e in endings}, fenced)
 
 
@@ -133,9 +136,11 @@ def _lose(
 def _finish_for_worker(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:
     """Write endings their worker did not report, with the steps it left running."""
     moved = Moved()
-    write_endings(db, conn, endings, moved)
+    batch = Batch(db, conn)
+    write_endings(batch, endings, moved)
     close_steps(db, conn, endings, moved)
-    tell(db, conn, moved)
+    add_told(batch, moved)
+    batch.run()
 
 
 def _lock(db: Database, conn: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:

@@ -10,6 +10,7 @@ from backfill.execution.outcomes import ErrorInfo
 from backfill.lifecycle.moves.deciding import Ending, Report
 from backfill.lifecycle.moves.feed import Moved
 from backfill.states import STEP_FINAL, AttemptEnd, StepState
+from backfill.storage.batch import Batch
 from backfill.storage.database import Database, to_json
 
 _STEP_SHAPE = {
@@ -30,7 +31,8 @@ _STEP_OVERWRITES = ", ".join(
 )
 
 
-def write_steps(db: Database, conn: Connection, reports: Sequence[Report], moved: Moved) -> None:
+def write_steps(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
+    """Write the step outcomes of locked runs; a final one is never overwritten."""
     values = [
         {
             "run_id": r.claim.run_id,
@@ -49,17 +51,15 @@ def write_steps(db: Database, conn: Connection, reports: Sequence[Report], moved
     ]
     if not values:
         return
-    as_json = "CAST({} AS json)" if db.postgres else "{}"
-    conn.execute(
-        db.sql(
-            "INSERT INTO step_outcomes (run_id, attempt, step, state, tries, started_at, "
-            "finished_at, reason, metadata, outputs) "
-            "SELECT s.run_id, s.attempt, s.step, s.state, s.tries, s.started_at, s.finished_at, "
-            f"s.reason, {as_json.format('s.metadata')}, {as_json.format('s.outputs')} "
-            f"FROM {db.records('s', _STEP_SHAPE)} WHERE true "
-            f"ON CONFLICT (run_id, attempt, step) DO UPDATE SET {_STEP_OVERWRITES} "
-            "WHERE step_outcomes.state IN ('running', 'retrying')"
-        ),
+    as_json = "CAST({} AS json)" if batch.db.postgres else "{}"
+    batch.add(
+        "INSERT INTO step_outcomes (run_id, attempt, step, state, tries, started_at, "
+        "finished_at, reason, metadata, outputs) "
+        "SELECT s.run_id, s.attempt, s.step, s.state, s.tries, s.started_at, s.finished_at, "
+        f"s.reason, {as_json.format('s.metadata')}, {as_json.format('s.outputs')} "
+        f"FROM {batch.db.records('s', _STEP_SHAPE)} WHERE true "
+        f"ON CONFLICT (run_id, attempt, step) DO UPDATE SET {_STEP_OVERWRITES} "
+        "WHERE step_outcomes.state IN ('running', 'retrying')",
         {"s": to_json(values)},
     )
     moved.steps.extend([v["run_id"], v["step"], v["state"]] for v in values)
@@ -122,7 +122,8 @@ def _cause(error: ErrorInfo | None) -> str | None:
     return to_json(chain) if chain else None
 
 
-def write_logs(db: Database, conn: Connection, reports: Sequence[Report], moved: Moved) -> None:
+def write_logs(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
+    """Write the log lines of locked runs."""
     values = [
         {
             "run_id": r.claim.run_id,
@@ -145,12 +146,10 @@ def write_logs(db: Database, conn: Connection, reports: Sequence[Report], moved:
         "level": "text",
         "message": "text",
     }
-    conn.execute(
-        db.sql(
-            "INSERT INTO log_lines (run_id, attempt, step, at, level, message) "
-            "SELECT l.run_id, l.attempt, l.step, l.at, l.level, l.message "
-            f"FROM {db.records('l', shape)}"
-        ),
+    batch.add(
+        "INSERT INTO log_lines (run_id, attempt, step, at, level, message) "
+        "SELECT l.run_id, l.attempt, l.step, l.at, l.level, l.message "
+        f"FROM {batch.db.records('l', shape)}",
         {"l": to_json(values)},
     )
     moved.logs.extend({r.claim.run_id for r in reports if r.logs})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -89,7 +88,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("ordering IN ('oldest', 'newest')", name=op.f("ck_backfills_ordering")),
         sa.CheckConstraint(
-            "state IN ('canceled', 'canceling', 'failed', 'paused', 'requested', 'running', 'succeeded')",
+            "state IN ('canceled', 'canceling', 'failed', 'paused', 'requested', 'running', "
+            "'succeeded')",
             name=op.f("ck_backfills_state"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_backfills")),
@@ -280,7 +280,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("state = 'pending' OR NOT ready", name=op.f("ck_runs_ready")),
         sa.CheckConstraint(
-            "state IN ('canceled', 'failed', 'pending', 'queued', 'running', 'skipped', 'succeeded')",
+            "state IN ('canceled', 'failed', 'pending', 'queued', 'running', 'skipped', "
+            "'succeeded')",
             name=op.f("ck_runs_state"),
         ),
         sa.CheckConstraint(
