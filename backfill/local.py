@@ -164,6 +164,8 @@ def describe(stack: LocalStack) -> Table:
         "Definitions": settings.definitions or "none (give some with -m MODULE or -f FILE)",
     }
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/bold]", value)
     table.caption = "Ctrl-C stops everything."

@@ -51,7 +51,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "worker_proc_alive_timeout": 60.0,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_pool_limit": 2,
+        "broker_pool_limit": 16,  # Flower asks eight things at once, over two connections each
     }
     if redis:
         config["worker_disable_prefetch"] = True
