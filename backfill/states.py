@@ -84,9 +84,7 @@ RUN_ACTIVE = frozenset({RunState.QUEUED, RunState.RUNNING})
 STEP_FINAL = frozenset(
     {StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED, StepState.CANCELED}
 )
-BACKFILL_FINAL = frozenset(
-    {BackfillState.SUCCEEDED, BackfillState.FAILED, BackfillState.CANCELED}
-)
+BACKFILL_FINAL = frozenset({BackfillState.SUCCEEDED, BackfillState.FAILED, BackfillState.CANCELED})
 
 
 class RunMove(Enum):
@@ -154,9 +152,7 @@ class BackfillMove(Enum):
     target: BackfillState
     sentence: str
 
-    def __init__(
-        self, sources: set[BackfillState], target: BackfillState, sentence: str
-    ) -> None:
+    def __init__(self, sources: set[BackfillState], target: BackfillState, sentence: str) -> None:
         self.sources = frozenset(sources)
         self.target = target
         self.sentence = sentence

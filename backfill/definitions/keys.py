@@ -108,7 +108,7 @@ class ListedKeys:
     def slice(self, start: int, stop: int) -> Sequence[str]:
         return self.keys[max(start, 0) : max(stop, 0)]
 
-    def window_of(self, key: str) -> TimeWindow | None:
+    def window_of(self, key: str) -> TimeWindow | None:  # noqa: ARG002
         return None
 
     def nearest(self, key: str) -> Sequence[str]:
