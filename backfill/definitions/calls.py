@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from backfill.definitions.catalog import Catalog
+from backfill.definitions.facts import Group
 from backfill.states import TickState
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -28,16 +29,25 @@ class KeyRange(NamedTuple):
 
 @dataclass(frozen=True)
 class SelectionResult:
-    """What a selection chose, in the set's order and never empty.
+    """What a selection chose, in the set's order; empty only when all of it was left out.
 
     Attributes:
         ranges: (first index, last index) of each run of consecutive keys, both inclusive.
         key_ranges: The same by key: what a submitted backfill keeps.
+        whole: What was selected before anything was left out.
+        left_out: Why how many of it were.
+        marked: What is left divided by the marks asked for, and `unmarked`: the rest of it.
+        keys: The keys themselves, when there are few.
     """
 
     count: int
     ranges: Sequence[tuple[int, int]]
     key_ranges: Sequence[KeyRange]
+    whole: Group
+    left_out: Sequence[Group] = ()
+    marked: Sequence[Group] = ()
+    unmarked: Group | None = None
+    keys: Sequence[str] | None = None
 
     @property
     def first_key(self) -> str:
@@ -46,6 +56,20 @@ class SelectionResult:
     @property
     def last_key(self) -> str:
         return self.key_ranges[-1].last
+
+    @classmethod
+    def unpacked(cls, data: Mapping[str, Any]) -> SelectionResult:
+        """Return it as it was before it travelled as small data."""
+        return cls(
+            data["count"],
+            [(first, last) for first, last in data["ranges"]],
+            [KeyRange(*key_range) for key_range in data["key_ranges"]],
+            whole=Group(*data["whole"]),
+            left_out=[Group(*told) for told in data["left_out"]],
+            marked=[Group(*told) for told in data["marked"]],
+            unmarked=None if data["unmarked"] is None else Group(*data["unmarked"]),
+            keys=data["keys"],
+        )
 
 
 class ExpandedPartition(NamedTuple):
@@ -200,6 +224,8 @@ class Definitions(Protocol):
         *,
         limit: int,
         statuses: Mapping[str, Sequence[str]] | None = None,
+        leave_out: Mapping[str, Sequence[str]] | None = None,
+        mark: Mapping[str, Sequence[str]] | None = None,
     ) -> SelectionResult:
         """Evaluate a selection.
 
@@ -207,6 +233,10 @@ class Definitions(Protocol):
             limit: More partitions than this are refused.
             statuses: For each of `status_words(parse(selection))` the keys it is true of; or,
                 under the word with a `!` before it, the keys it is not true of.
+            leave_out: Facts, told in the same way; partitions they are true of are taken away,
+                each counted by the first of them.
+            mark: Facts that what is left is divided by, each partition by the first of them.
+                `incomplete` needs no keys: the time window ends after `at`.
 
         Raises:
             SelectionInvalid: It cannot be read, names unknown keys, or selects none or too many.

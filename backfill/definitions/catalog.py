@@ -68,6 +68,7 @@ class PartitionSetInfo:
         kind: `function` when a function lists it, else the kind of its definition.
         has_tags_fn: Whether its runs may carry tags of their own.
         step_selection: The steps its runs execute; None for all.
+        dynamic: The names of the dynamic definitions whose keys it has, or a dimension of it.
     """
 
     name: str
@@ -77,6 +78,7 @@ class PartitionSetInfo:
     has_tags_fn: bool = False
     step_selection: Sequence[str] | None = None
     place: str = ""
+    dynamic: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,11 @@ from backfill.definitions.catalog import (
     StepInfo,
 )
 from backfill.definitions.partition_set import PartitionSetDefinition
+from backfill.definitions.partitions import (
+    DynamicPartitionsDefinition,
+    MultiPartitionsDefinition,
+    PartitionsDefinition,
+)
 from backfill.definitions.pipeline import PipelineDefinition
 from backfill.definitions.registry import Registry
 
@@ -46,7 +51,18 @@ def _partition_set(partition_set: PartitionSetDefinition) -> PartitionSetInfo:
         has_tags_fn=partition_set.has_tags_fn,
         step_selection=partition_set.step_selection,
         place=str(partition_set.place),
+        dynamic=_dynamic(partition_set.partitions_def),
     )
+
+
+def _dynamic(definition: PartitionsDefinition | None) -> tuple[str, ...]:
+    """Return the names under which keys of a definition are added and removed."""
+    if isinstance(definition, MultiPartitionsDefinition):
+        parts = [part.partitions_def for part in definition.partitions_defs]
+        return tuple(dict.fromkeys(name for part in parts for name in _dynamic(part)))
+    if isinstance(definition, DynamicPartitionsDefinition) and definition.name is not None:
+        return (definition.name,)
+    return ()
 
 
 def _schedule(schedule: Any) -> ScheduleInfo:

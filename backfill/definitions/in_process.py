@@ -20,6 +20,7 @@ from backfill.definitions.calls import (
 from backfill.definitions.catalog import Catalog, LoadProblem
 from backfill.definitions.chunks import Chunk
 from backfill.definitions.describing import describe_registry
+from backfill.definitions.facts import divide, group, located
 from backfill.definitions.keys import KeySpace
 from backfill.definitions.merging import merged
 from backfill.definitions.partition import Partition
@@ -28,10 +29,11 @@ from backfill.definitions.partitions import DynamicKeys
 from backfill.definitions.ranges import freeze
 from backfill.definitions.registry import Registry
 from backfill.definitions.run_config import RunConfigSchema
-from backfill.definitions.selection import IndexSet, evaluate, parse
+from backfill.definitions.selection import evaluate, parse, selected_keys
 from backfill.errors import BackfillError, ConfigInvalid, UserCodeError
 
 _PROBLEMS_TOLD = 100
+FEW_KEYS = 1_000
 
 
 class LocalDefinitions:
@@ -88,13 +90,26 @@ class LocalDefinitions:
         *,
         limit: int,
         statuses: Mapping[str, Sequence[str]] | None = None,
+        leave_out: Mapping[str, Sequence[str]] | None = None,
+        mark: Mapping[str, Sequence[str]] | None = None,
     ) -> SelectionResult:
         parsed = parse(selection)
         keys = self._keys(set_name, at)
-        known = {} if statuses is None else _of_statuses(keys, statuses)
+        known = located(keys, statuses or {}, at)
         found = evaluate(parsed, keys, now=at, statuses=known, limit=limit)
-        ranges = [(part.start, part.stop - 1) for part in found.ranges]
-        return SelectionResult(len(found), ranges, freeze(keys, ranges))
+        left_out, asked = divide(keys, found, located(keys, leave_out or {}, at))
+        marked, rest = divide(keys, asked, located(keys, mark or {}, at))
+        ranges = [(part.start, part.stop - 1) for part in asked.ranges]
+        return SelectionResult(
+            len(asked),
+            ranges,
+            freeze(keys, ranges),
+            whole=group("selected", keys, found),
+            left_out=left_out,
+            marked=marked,
+            unmarked=group("unmarked", keys, rest) if rest else None,
+            keys=list(selected_keys(asked, keys)) if len(asked) <= FEW_KEYS else None,
+        )
 
     def expand(
         self,
@@ -171,19 +186,6 @@ class LocalDefinitions:
         pipeline = self._registry.pipeline(partition_set.pipeline_name)
         selected = partition_set.step_selection
         return pipeline.config if selected is None else pipeline.config_for(selected)
-
-
-def _of_statuses(keys: KeySpace, statuses: Mapping[str, Sequence[str]]) -> dict[str, IndexSet]:
-    """Return where the keys of each status stand; `!word` lists those it is not true of."""
-    known = {}
-    for word, listed in statuses.items():
-        indexes = (keys.index_of(key) for key in listed)
-        found = IndexSet.from_indexes(index for index in indexes if index is not None)
-        if word.startswith("!"):
-            known[word[1:]] = IndexSet.span(0, len(keys)) - found
-        else:
-            known[word] = found
-    return known
 
 
 def _config_errors(schema: RunConfigSchema, config: Any) -> Sequence[Mapping[str, Any]]:

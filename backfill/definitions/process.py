@@ -105,15 +105,20 @@ class DefinitionsProcess:
         *,
         limit: int,
         statuses: Mapping[str, Sequence[str]] | None = None,
+        leave_out: Mapping[str, Sequence[str]] | None = None,
+        mark: Mapping[str, Sequence[str]] | None = None,
     ) -> SelectionResult:
         told = self._list(
-            "select", set_name, at, selection=selection, limit=limit, statuses=statuses
+            "select",
+            set_name,
+            at,
+            selection=selection,
+            limit=limit,
+            statuses=statuses,
+            leave_out=leave_out,
+            mark=mark,
         )
-        return SelectionResult(
-            told["count"],
-            [(first, last) for first, last in told["ranges"]],
-            [KeyRange(*key_range) for key_range in told["key_ranges"]],
-        )
+        return SelectionResult.unpacked(told)
 
     def expand(
         self,
