@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
+
+from backfill.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -70,3 +74,18 @@ def test_the_image_is_built_from_files_that_exist() -> None:
     sources = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     for source in " ".join(sources).split():
         assert (ROOT / source).exists(), source
+
+
+@pytest.mark.parametrize("name", [n for n in OURS if SERVICES[n]["command"][0] == "backfill"])
+def test_the_commands_of_the_containers_exist(name: str) -> None:
+    words = SERVICES[name]["command"][1:]
+    result = CliRunner().invoke(app, [*words, "--help"])
+    assert result.exit_code == 0, result.output
+    assert f"{words[-1]} [OPTIONS]" in result.output
+
+
+@pytest.mark.parametrize("name", ["worker", "flower"])
+def test_the_celery_commands_name_the_application(name: str) -> None:
+    command = SERVICES[name]["command"]
+    assert command[:4] == ["celery", "-A", "workers", name]
+    assert find_spec("workers.celery_app") is not None
