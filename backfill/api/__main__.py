@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import sys
 
+import structlog
 import uvicorn
 
 from backfill.api.app import create_app
 from backfill.api.guarding import is_loopback
+from backfill.api.live.hub import Hub
 from backfill.definitions.process import DefinitionsProcess
 from backfill.errors import BackfillError, Invalid
 from backfill.settings import Settings, get_settings
 from backfill.storage.database import Database
 from backfill.telemetry import configure_logging
+
+log = structlog.get_logger(__name__)
 
 POOL_SIZE = 20
 GRACE_SECONDS = 5
@@ -40,8 +46,9 @@ def serve(settings: Settings) -> None:
     with DefinitionsProcess(
         settings.definition_sources(), call_seconds=settings.call_seconds, reload=settings.reload
     ) as definitions:
-        uvicorn.run(
-            create_app(settings, db, definitions),
+        app = create_app(settings, db, definitions)
+        config = uvicorn.Config(
+            app,
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -49,6 +56,25 @@ def serve(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        # What uvicorn calls again after its own orderly end: nothing is left to do then.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        log.info("api.serving", url=f"http://{settings.host}:{settings.port}")
+        Server(config, app.state.context.hub).run()
+        log.info("api.stopped")
+    db.dispose()
+
+
+class Server(uvicorn.Server):
+    """Ends the live streams when it stops: it would wait for them otherwise."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.end()
+        await super().shutdown(sockets)
 
 
 def require_safe_address(settings: Settings) -> None:

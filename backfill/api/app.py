@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
 from backfill.api import problems
 from backfill.api.context import Context
 from backfill.api.guarding import Guard, SecurityHeaders, is_loopback
+from backfill.api.live.directory import Directory
+from backfill.api.live.hub import Hub
+from backfill.api.live.reader import Reader
 from backfill.api.rates import Rates
-from backfill.api.routes import backfills, fleet, matrix, runs
+from backfill.api.routes import backfills, events, fleet, matrix, runs
 from backfill.api.routes import definitions as defined
 from backfill.definitions.calls import Definitions
 from backfill.settings import Settings
@@ -35,6 +40,8 @@ def create_app(
     Args:
         clock: Gives the moment at which partition sets are looked at, in UTC.
     """
+    directory = Directory(db)
+    context = Context(settings, db, definitions, Rates(), directory, Hub(directory), clock)
     app = FastAPI(
         title="Backfill",
         version="1",
@@ -44,9 +51,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
+        lifespan=_following_the_feed,
     )
-    app.state.context = Context(settings, db, definitions, Rates(), clock)
-    for noun in (defined, matrix, backfills, runs, fleet):
+    app.state.context = context
+    for noun in (defined, matrix, backfills, runs, events, fleet):
         app.include_router(noun.router, prefix=PREFIX, responses=problems.RESPONSES)
     app.include_router(fleet.health, responses={503: problems.RESPONSES[503]})
     problems.install(app)
@@ -54,6 +62,19 @@ def create_app(
     app.add_middleware(Guard, local_only=is_loopback(settings.host))
     app.add_middleware(SecurityHeaders)
     return app
+
+
+@asynccontextmanager
+async def _following_the_feed(app: FastAPI) -> AsyncIterator[None]:
+    """Follow the feed while the app serves."""
+    context: Context = app.state.context
+    reader = Reader(context.db, context.hub, context.directory, context.rates)
+    reader.start()
+    try:
+        yield
+    finally:
+        context.hub.end()
+        await run_in_threadpool(reader.stop)
 
 
 def _operation_id(route: APIRoute) -> str:

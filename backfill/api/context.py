@@ -10,6 +10,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from backfill.api.cursors import MAX_INT, MAX_LENGTH
+from backfill.api.live.directory import Directory
+from backfill.api.live.hub import Hub
 from backfill.api.rates import Rates
 from backfill.definitions.calls import Definitions
 from backfill.settings import Settings
@@ -30,6 +32,8 @@ class Context:
     db: Database
     definitions: Definitions
     rates: Rates
+    directory: Directory
+    hub: Hub
     clock: Callable[[], datetime]
 
 

@@ -66,6 +66,14 @@ def test_a_backfill_counts_partitions_without_a_run_as_pending(house: House) -> 
     assert view.counts.pending == 60
 
 
+def test_runs_that_were_not_counted_yet_are_pending(house: House) -> None:
+    backfill_id = house.ready(5)
+    with house.db.read() as conn:
+        view = get_backfill(house.db, conn, backfill_id)
+    assert view is not None
+    assert view.counts.pending == 5
+
+
 def test_partitions_a_canceled_backfill_never_reached_are_unlaunched(house: House) -> None:
     backfill_id = house.submit()
     house.expand(backfill_id, limit=10)

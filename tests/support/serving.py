@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from backfill.api.__main__ import Server
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -18,7 +19,7 @@ def serving(app: FastAPI) -> Iterator[str]:
     """Serve an app in a thread; gives its URL."""
     port = free_port()
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = Server(config, app.state.context.hub)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
     try:

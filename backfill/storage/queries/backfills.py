@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.states import BackfillState
+from backfill.states import BackfillState, RunState
 from backfill.storage.database import Database, decoded
 from backfill.storage.queries.paging import Page, Where, read_page
 
@@ -156,8 +156,10 @@ def _view(row: Row[Any]) -> BackfillView:
 def _counts(row: Row[Any]) -> Counts:
     unmade = max(row.total - row.expanded, 0)
     given_up = BackfillState(row.state) in _GIVEN_UP
+    counted = sum(getattr(row, state.value) for state in RunState)
+    uncounted = max(row.expanded - row.vanished - counted, 0)  # the counts follow shortly
     return Counts(
-        pending=row.pending + (0 if given_up else unmade),
+        pending=row.pending + uncounted + (0 if given_up else unmade),
         queued=row.queued,
         running=row.running,
         succeeded=row.succeeded,
