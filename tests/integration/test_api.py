@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -429,7 +430,12 @@ def test_a_list_page_needs_few_statements(api: TestClient, house: House) -> None
 
     claims(house, submitted(api))
     seen: list[str] = []
-    event.listen(house.db.engine, "before_cursor_execute", lambda *args: seen.append(str(args[2])))
+
+    def note(*args: Any) -> None:
+        if threading.current_thread().name != "feed":  # the one reader of live events
+            seen.append(str(args[2]))
+
+    event.listen(house.db.engine, "before_cursor_execute", note)
     for path in (
         "backfills",
         "runs",
