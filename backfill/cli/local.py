@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from backfill.client import BackfillHandle, Client
     from backfill.local import LocalStack
+    from backfill.settings import Settings
 
 PANEL = "On this machine"
 DEMO_SETS = ("date_partition_set", "weather_days")
@@ -57,14 +58,11 @@ def dev(
     from backfill.local import run_dev
     from backfill.settings import get_settings
 
-    status = run_dev(
-        get_settings(),
-        workers=workers,
-        nodes=nodes,
-        flower=flower,
-        definitions=definitions_of(modules, files),
-    )
-    raise typer.Exit(status)
+    settings = get_settings()
+    if given := definitions_of(modules, files):
+        settings = settings.model_copy(update={"definitions": given})
+    _require_definitions(settings)
+    raise typer.Exit(run_dev(settings, workers=workers, nodes=nodes, flower=flower))
 
 
 def demo(
@@ -93,6 +91,28 @@ def demo(
         foreground=lambda stack: _show(stack, console, ends=exit_),
     )
     raise typer.Exit(status)
+
+
+def _require_definitions(settings: Settings) -> None:
+    """Load the definitions once, so that what does not import is said before anything starts.
+
+    Raises:
+        DefinitionsUnavailable: None are given, or they cannot be loaded.
+    """
+    from backfill.definitions.process import DefinitionsProcess
+    from backfill.errors import DefinitionsUnavailable
+
+    sources = settings.definition_sources()
+    if not sources:
+        raise DefinitionsUnavailable(
+            "No definitions are given: name a file with -f or a module with -m, or set "
+            "BACKFILL_DEFINITIONS. `backfill init` writes some to start from."
+        )
+    with DefinitionsProcess(sources, children=1) as definitions:
+        catalog = definitions.catalog()
+    if catalog.loaded_at is None and catalog.problems:
+        problem = catalog.problems[0]
+        raise DefinitionsUnavailable(problem.detail, traceback=problem.traceback)
 
 
 def _show(stack: LocalStack, console: Console, *, ends: bool) -> int | None:
