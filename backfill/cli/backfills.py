@@ -78,7 +78,7 @@ def submit(
         int | None, typer.Option(min=1, help="At most so many runs at a time.")
     ] = None,
     priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
-    newest_first: Annotated[bool, typer.Option("--newest-first")] = False,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest first.")] = False,
     max_failures: Annotated[
         int, typer.Option(min=0, help="How often a failed run is tried again.")
     ] = 0,
@@ -150,7 +150,9 @@ def list_(
     states: Annotated[
         list[str] | None, typer.Option("--state", help="Only in this state; may be repeated.")
     ] = None,
-    partition_set: Annotated[str | None, typer.Option("--set")] = None,
+    partition_set: Annotated[
+        str | None, typer.Option("--set", help="Only of this partition set.")
+    ] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:

@@ -62,7 +62,7 @@ def sets(as_json: AsJson = False) -> None:
 
 def partitions(
     partition_set: Annotated[str, typer.Argument(metavar="SET", help="A partition set.")],
-    newest_first: Annotated[bool, typer.Option("--newest-first")] = False,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest first.")] = False,
     from_: Annotated[str | None, typer.Option("--from", help="Begin at this partition.")] = None,
     limit: Limit = 1_000,
     as_json: AsJson = False,

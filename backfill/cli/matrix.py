@@ -52,7 +52,7 @@ def add_to(app: typer.Typer) -> None:
 def matrix(
     partition_set: Annotated[str, typer.Argument(metavar="SET", help="A partition set.")],
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Partitions.")] = 30,
-    oldest_first: Annotated[bool, typer.Option("--oldest-first")] = False,
+    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Oldest first.")] = False,
     from_: Annotated[str | None, typer.Option("--from", help="Begin at this partition.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -16,7 +16,7 @@ Note = Annotated[str | None, typer.Option(help="Why; kept with the event.")]
 BackfillId = Annotated[int, typer.Argument(metavar="ID", help="A backfill's id.")]
 RunId = Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")]
 TagOptions = Annotated[
-    list[str] | None, typer.Option("--tags", metavar="KEY=VALUE", help="Several: give it again.")
+    list[str] | None, typer.Option("--tags", metavar="KEY=VALUE", help="A tag; may be repeated.")
 ]
 StepOptions = Annotated[
     list[str] | None, typer.Option("--steps", metavar="STEP", help="Only these steps.")

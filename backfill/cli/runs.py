@@ -83,9 +83,13 @@ def run(
 
 def runs(
     backfill: Annotated[int | None, typer.Option(help="Only of this backfill.")] = None,
-    partition_set: Annotated[str | None, typer.Option("--set")] = None,
-    partition: Annotated[str | None, typer.Option("--partition")] = None,
-    pipeline: Annotated[str | None, typer.Option("--pipeline")] = None,
+    partition_set: Annotated[
+        str | None, typer.Option("--set", help="Only of this partition set.")
+    ] = None,
+    partition: Annotated[str | None, typer.Option("--partition", help="Only of this one.")] = None,
+    pipeline: Annotated[
+        str | None, typer.Option("--pipeline", help="Only of this pipeline.")
+    ] = None,
     states: Annotated[
         list[str] | None, typer.Option("--state", help="Only in this state; may be repeated.")
     ] = None,

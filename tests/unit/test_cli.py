@@ -50,6 +50,13 @@ def test_every_command_says_what_it_does(name: str, command: object) -> None:
     assert help_.strip().splitlines()[0].endswith("."), name
 
 
+def test_every_option_says_what_it_means() -> None:
+    for name, command in commands():
+        for param in command.params:  # type: ignore[attr-defined]
+            if param.param_type_name == "option":
+                assert param.help, (name, param.name)
+
+
 def test_every_command_that_shows_something_has_json() -> None:
     silent = {"init", "dev", "demo", "api", "coordinator", "db upgrade"}
     for name, command in commands():
