@@ -30,6 +30,21 @@ if TYPE_CHECKING:
     )
     from backfill.definitions.partition import Partition
     from backfill.definitions.partition_set import PartitionSetDefinition
+    from backfill.definitions.partitions import (
+        BackfillPolicy,
+        DailyPartitionsDefinition,
+        DynamicPartitionsDefinition,
+        HourlyPartitionsDefinition,
+        MonthlyPartitionsDefinition,
+        MultiPartitionKey,
+        MultiPartitionsDefinition,
+        PartitionKeyRange,
+        StaticPartitionsDefinition,
+        TimeWindow,
+        TimeWindowPartitionsDefinition,
+        WeeklyPartitionsDefinition,
+        date_partition_range,
+    )
     from backfill.definitions.pipeline import PipelineDefinition, pipeline
     from backfill.definitions.policies import (
         Backoff,
@@ -42,6 +57,20 @@ if TYPE_CHECKING:
     from backfill.definitions.ports import In, InputDefinition, Nothing, Out, OutputDefinition
     from backfill.definitions.repository import repository
     from backfill.definitions.resources import ResourceDefinition, resource
+    from backfill.definitions.schedules import (
+        CatchUp,
+        PartitionScheduleDefinition,
+        RunRequest,
+        ScheduleContext,
+        ScheduleDefinition,
+        SkipReason,
+        daily_schedule,
+        hourly_schedule,
+        monthly_schedule,
+        schedule,
+        schedule_from_partitions,
+        weekly_schedule,
+    )
     from backfill.definitions.steps import StepDefinition, solid, step
     from backfill.definitions.wiring import pipeline_from_graph
     from backfill.execution.context import ResourceContext, StepContext
@@ -54,11 +83,23 @@ _HOME = {
     "events": "JsonValue MarkdownValue Metadata Output PathValue SizeValue UrlValue",
     "partition": "Partition",
     "partition_set": "PartitionSetDefinition",
+    "partitions": (
+        "BackfillPolicy DailyPartitionsDefinition DynamicPartitionsDefinition "
+        "HourlyPartitionsDefinition MonthlyPartitionsDefinition MultiPartitionKey "
+        "MultiPartitionsDefinition PartitionKeyRange StaticPartitionsDefinition "
+        "TimeWindow TimeWindowPartitionsDefinition WeeklyPartitionsDefinition "
+        "date_partition_range"
+    ),
     "pipeline": "PipelineDefinition pipeline",
     "policies": "Backoff Failure Jitter RetryPolicy RetryRequested Skip",
     "ports": "In InputDefinition Nothing Out OutputDefinition",
     "repository": "repository",
     "resources": "ResourceDefinition resource",
+    "schedules": (
+        "CatchUp PartitionScheduleDefinition RunRequest ScheduleContext "
+        "ScheduleDefinition SkipReason daily_schedule hourly_schedule monthly_schedule "
+        "schedule schedule_from_partitions weekly_schedule"
+    ),
     "steps": "StepDefinition solid step",
     "wiring": "pipeline_from_graph",
 }
@@ -77,12 +118,17 @@ _MODULES = {
 
 __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "Array",
+    "BackfillPolicy",
     "Backoff",
+    "CatchUp",
     "Client",
+    "DailyPartitionsDefinition",
+    "DynamicPartitionsDefinition",
     "Enum",
     "EnumValue",
     "Failure",
     "Field",
+    "HourlyPartitionsDefinition",
     "In",
     "InputDefinition",
     "Jitter",
@@ -90,12 +136,17 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "Map",
     "MarkdownValue",
     "Metadata",
+    "MonthlyPartitionsDefinition",
+    "MultiPartitionKey",
+    "MultiPartitionsDefinition",
     "Noneable",
     "Nothing",
     "Out",
     "Output",
     "OutputDefinition",
     "Partition",
+    "PartitionKeyRange",
+    "PartitionScheduleDefinition",
     "PartitionSetDefinition",
     "PathValue",
     "Permissive",
@@ -105,25 +156,40 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "RetryPolicy",
     "RetryRequested",
     "RunCanceled",
+    "RunRequest",
     "RunResult",
+    "ScheduleContext",
+    "ScheduleDefinition",
     "Secret",
     "Selector",
     "Shape",
     "SizeValue",
     "Skip",
+    "SkipReason",
+    "StaticPartitionsDefinition",
     "StepContext",
     "StepDefinition",
     "StepTimeout",
+    "TimeWindow",
+    "TimeWindowPartitionsDefinition",
     "UrlValue",
+    "WeeklyPartitionsDefinition",
     "build_step_context",
+    "daily_schedule",
+    "date_partition_range",
     "execute_partition",
     "execute_pipeline",
+    "hourly_schedule",
+    "monthly_schedule",
     "pipeline",
     "pipeline_from_graph",
     "repository",
     "resource",
+    "schedule",
+    "schedule_from_partitions",
     "solid",
     "step",
+    "weekly_schedule",
 ]
 
 

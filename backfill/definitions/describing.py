@@ -73,4 +73,6 @@ def _schedule(schedule: Any) -> ScheduleInfo:
         partition_set=getattr(getattr(schedule, "partition_set", None), "name", None),
         timezone=getattr(schedule, "execution_timezone", None) or "UTC",
         description=getattr(schedule, "description", None),
+        when_busy=getattr(schedule, "when_busy", "wait"),
+        catch_up=str(getattr(schedule, "catch_up", "last")),
     )

@@ -22,6 +22,8 @@ from backfill.errors import DefinitionError, NotFound, UserCodeError
 
 if TYPE_CHECKING:
     from backfill.definitions.pipeline import PipelineDefinition
+    from backfill.definitions.schedules import PartitionScheduleDefinition, ScheduleContext
+    from backfill.definitions.schedules.definition import PartitionSelector
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,200}")
 
@@ -206,6 +208,36 @@ class PartitionSetDefinition:
         if problem := tags_problem(tags):
             raise UserCodeError(f"{what} {problem}.", **facts)
         return dict(tags)
+
+    def create_schedule_definition(
+        self,
+        schedule_name: str,
+        cron_schedule: str,
+        partition_selector: PartitionSelector,
+        should_execute: Callable[[ScheduleContext], bool] | None = None,
+        environment_vars: Mapping[str, str] | None = None,
+        execution_timezone: str | None = None,
+        description: str | None = None,
+        **options: Any,
+    ) -> PartitionScheduleDefinition:
+        """Return a schedule of this set: `partition_selector(context, set)` returns what to run.
+
+        It returns a Partition, a list of them, or a SkipReason. `options` are `catch_up` and
+        `when_busy`, as of ScheduleDefinition.
+        """
+        from backfill.definitions.schedules import create_schedule_definition
+
+        return create_schedule_definition(
+            self,
+            schedule_name,
+            cron_schedule,
+            partition_selector,
+            should_execute,
+            environment_vars,
+            execution_timezone,
+            description,
+            **options,
+        )
 
     def _resolved(self, partition: Partition | str, at: datetime | None) -> Partition:
         return self.get_partition(partition, at) if isinstance(partition, str) else partition

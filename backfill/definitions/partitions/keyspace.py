@@ -83,6 +83,10 @@ class TimeWindowKeys:
             return None
         return min(self._windows.first_at_or_after(instant), self.count)
 
+    def running_at(self, instant: datetime) -> int:
+        """Return the index of the last window that has started at an instant, also beyond len."""
+        return self._windows.first_at_or_after(int(instant.timestamp() // 1) + 1) - 1
+
     def with_prefix(self, prefix: str) -> Sequence[range] | None:
         if not self._windows.format.sortable:
             return None

@@ -1,0 +1,41 @@
+"""Schedules: when runs start by themselves, and of which partitions."""
+
+from backfill.definitions.schedules.answers import RunRequest, ScheduleContext, SkipReason
+from backfill.definitions.schedules.calendar import (
+    daily_schedule,
+    hourly_schedule,
+    monthly_schedule,
+    weekly_schedule,
+)
+from backfill.definitions.schedules.catch_up import CatchUp
+from backfill.definitions.schedules.decorator import schedule
+from backfill.definitions.schedules.definition import (
+    PartitionScheduleDefinition,
+    ScheduleDefinition,
+)
+from backfill.definitions.schedules.evaluation import evaluate_tick
+from backfill.definitions.schedules.partitioned import (
+    create_schedule_definition,
+    schedule_from_partitions,
+)
+from backfill.definitions.schedules.ticking import due_ticks, next_ticks, ticks_between
+
+__all__ = [
+    "CatchUp",
+    "PartitionScheduleDefinition",
+    "RunRequest",
+    "ScheduleContext",
+    "ScheduleDefinition",
+    "SkipReason",
+    "create_schedule_definition",
+    "daily_schedule",
+    "due_ticks",
+    "evaluate_tick",
+    "hourly_schedule",
+    "monthly_schedule",
+    "next_ticks",
+    "schedule",
+    "schedule_from_partitions",
+    "ticks_between",
+    "weekly_schedule",
+]
