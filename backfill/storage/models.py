@@ -27,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 
+from backfill.roles import Role
 from backfill.states import (
     BACKFILL_FINAL,
     RUN_FINAL,
@@ -395,4 +396,47 @@ ticks = Table(
     UniqueConstraint("schedule", "tick_at", name="uq_ticks_schedule"),
     CheckConstraint(f"state IN ({_listed(TickState)})", name="state"),
     CheckConstraint("(state = 'started') = (finished_at IS NULL)", name="finished"),
+)
+
+# -- access: who may do what, and who did -------------------------------------------------------
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("hash", Text, nullable=False, unique=True),  # SHA-256; the token itself is not kept
+    Column("role", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("used_at", BigInteger),
+    CheckConstraint(f"role IN ({_listed(Role)})", name="role"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id(),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("token_id", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_sessions_expires", "expires_at"),
+)
+
+# One row per request that may change something, written before it is carried out.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, Identity(cache=1), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("address", Text),
+    Column("method", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("status", Integer),  # null until it was answered
+    sqlite_autoincrement=True,
 )
