@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -154,6 +156,17 @@ def test_an_error_points_at_its_column(text: str, column: int, problem: str) -> 
         parse(text)
     assert raised.value.facts["column"] == column
     assert raised.value.facts["selection"] == text
+
+
+def test_every_example_of_the_reference_parses() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/selections.md").read_text()
+    block = page.split("```")[1].strip().splitlines()
+    column = re.findall(r"^\| (`.*?`(?:, `.*?`)*) \|", page, re.MULTILINE)
+    texts = [text for cell in column for text in re.findall(r"`(.*?)`", cell)]
+    examples = [text for text in texts if not text.startswith("--") and "…" not in text]
+    assert len(examples) > 25
+    for text in (*block, *examples):
+        assert parse(str(parse(text))) == parse(text)
 
 
 KEYS = st.text(max_size=12) | st.sampled_from(

@@ -11,7 +11,7 @@ from itertools import groupby
 class StatusWord(StrEnum):
     """What a partition's runs can have come to, by the word a selection uses for it."""
 
-    MISSING = "missing"  # it never succeeded, and nothing of it is on its way
+    MISSING = "missing"  # neither succeeded nor running
     RUNNING = "running"  # a run of it is pending, queued or running
     SUCCEEDED = "succeeded"
     FAILED = "failed"
