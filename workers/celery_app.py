@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
+from celery.worker import state
 
 from backfill.coordinator.broker import TASK, celery_config
 from backfill.definitions.registry import Registry
@@ -22,7 +23,7 @@ from backfill.lifecycle import runs as run_verbs
 from backfill.lifecycle.fleet import WorkerHello
 from backfill.settings import get_settings
 from backfill.storage.database import Database
-from backfill.telemetry import announce_ready, configure_logging
+from backfill.telemetry import configure_logging
 from workers.processes import die_with_parent
 from workers.runner import Runner
 from workers.slots import Board
@@ -106,15 +107,19 @@ def _on_ready(sender: Any, **_: Any) -> None:
             queues=sorted(app.amqp.queues.consume_from),
         )
 
-    _worker.warden = Warden(settings, _worker.board, hello)
+    _worker.warden = Warden(settings, _worker.board, hello, is_ending=_is_ending)
     _worker.warden.start()
-    announce_ready(settings.ready_file)
+
+
+def _is_ending() -> bool:
+    """Tell whether this is a cold shutdown: Celery has sent its children SIGTERM by then."""
+    return bool(state.should_terminate)
 
 
 @signals.worker_shutting_down.connect
 def _on_shutting_down(how: str = "Warm", **_: Any) -> None:
-    if _worker.warden is not None:
-        _worker.warden.stopping(at_once=how != "Warm")
+    if _worker.warden is not None and how == "Warm":
+        _worker.warden.stopping()
 
 
 @signals.worker_shutdown.connect

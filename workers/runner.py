@@ -13,11 +13,12 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row
+from sqlalchemy.exc import SQLAlchemyError
 
 from backfill.definitions.merging import merged
 from backfill.definitions.redaction import Redactor
 from backfill.definitions.registry import Registry
-from backfill.errors import BackfillError, DefinitionsUnavailable, NotFound
+from backfill.errors import BackfillError, DefinitionsUnavailable, NotFound, Unavailable
 from backfill.execution.engine import ExecutionPlan, compile_plan, execute
 from backfill.execution.error_info import describe_error
 from backfill.execution.outcomes import RunEnd, RunInfo, RunOutcome
@@ -26,6 +27,7 @@ from backfill.lifecycle import moves
 from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
+from workers.processes import told_to_leave
 from workers.reporter import Reporter, RunRecorder
 from workers.slots import Slot
 
@@ -34,6 +36,8 @@ log = structlog.get_logger(__name__)
 UNKNOWN_DELAY_SECONDS = 10.0
 BACKFILL_CACHE_SECONDS = 5.0
 RELOAD_CHECK_SECONDS = 0.5
+ASK_AGAIN_SECONDS = 0.5
+DATABASE_DELAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class _Control:
         return self._recorder.fenced or self._runner.is_canceled(self._recorder.claim.run_id)
 
     def released(self) -> bool:
-        return self._runner.slot.release
+        return self._runner.leaving
 
 
 class Runner:
@@ -78,51 +82,90 @@ class Runner:
         self._names: dict[str, dict[int, str]] = {"pipelines": {}, "partition_sets": {}}
         self._reload_check = 0.0
         self._cancel_seen = slot.cancel_count
-        self._canceled: set[int] = set()
+        self._ask_again_at = 0.0
+        self._wanted: set[int] | None = None
         self._token = 0
         stale = slot.take(os.getpid())
         if stale:
             self._lose(stale)
 
     def handle(self, run_ids: Sequence[int]) -> None:
-        """Do what a message asks: claim its runs, execute those it got, report."""
-        if self.slot.release:
-            return  # going away: what is queued is sent again
+        """Do what a message asks: claim its runs, execute those it got, report.
+
+        Raises:
+            SystemExit: The process was told to end; everything is handed back by then.
+        """
+        if not self.leaving:  # else what is queued is sent again
+            self._handle(run_ids)
+        if told_to_leave():
+            self._reporter.flush()
+            raise SystemExit
+
+    def _handle(self, run_ids: Sequence[int]) -> None:
         if self._settings.reload:
             self._reload_if_changed()
         token = secrets.randbits(62) | 1
         while not self.slot.hold(token):
             self._reporter.flush()
+        self._token, self._wanted, self._ask_again_at = token, None, 0.0
+        self._cancel_seen = self.slot.cancel_count
         rows = self._claim(run_ids, token)
         if not rows:
             self.slot.drop(token)
             return
-        self._token = token
         self._reporter.expect(token, len(rows))
         for row in rows:
             self._run(row, token)
 
+    @property
+    def leaving(self) -> bool:
+        """Whether what is not done is to be handed back: the worker stops, or this process does."""
+        return self.slot.release or told_to_leave()
+
     def close(self) -> None:
-        """Commit everything that ended; the process goes away."""
+        """Commit everything that ended, hand back the rest; the process goes away."""
         self._reporter.close()
+        try:
+            self._hand_back(self.slot.tokens())
+        except (SQLAlchemyError, BackfillError) as error:
+            log.warning("runs.not_handed_back", error=str(error)[:200])
         self._db.dispose()
         self._claims.dispose()
 
     def is_canceled(self, run_id: int) -> bool:
-        """Say whether a run was asked to cancel; asks the database only after a hint."""
+        """Say whether a run was asked to cancel, or may be in the hands of another worker.
+
+        Asks the database only after a hint, or when the leases may be over (this machine slept);
+        where it does not answer, the run goes on.
+        """
         hinted = self.slot.cancel_count
-        if hinted != self._cancel_seen:
-            self._cancel_seen = hinted
-            with self._claims.read() as conn:
-                rows = conn.execute(
-                    self._claims.sql(
-                        "SELECT id FROM runs WHERE state = 'running' AND token = :token "
-                        "AND cancel_requested_at IS NOT NULL"
-                    ),
-                    {"token": self._token},
-                )
-                self._canceled = {row.id for row in rows}
-        return run_id in self._canceled
+        if (hinted != self._cancel_seen or self.slot.is_unsure) and self._may_ask():
+            try:
+                self._wanted = self._still_wanted()
+                self._cancel_seen = hinted
+            except SQLAlchemyError as error:
+                log.warning("run.cannot_ask", run=run_id, error=str(error)[:200])
+        return self._wanted is not None and run_id not in self._wanted
+
+    def _may_ask(self) -> bool:
+        """Say whether the database was not asked just before; steps look at this in their loops."""
+        now = time.monotonic()
+        if now < self._ask_again_at:
+            return False
+        self._ask_again_at = now + ASK_AGAIN_SECONDS
+        return True
+
+    def _still_wanted(self) -> set[int]:
+        """Return the runs of the current message that are ours and not asked to cancel."""
+        with self._claims.read() as conn:
+            rows = conn.execute(
+                self._claims.sql(
+                    "SELECT id FROM runs WHERE state = 'running' AND token = :token "
+                    "AND cancel_requested_at IS NULL"
+                ),
+                {"token": self._token},
+            )
+            return {row.id for row in rows}
 
     # -- claiming -----------------------------------------------------------------------------
 
@@ -156,6 +199,13 @@ class Runner:
             log.warning("runs.lost", runs=[row.id for row, _ in lost][:20], count=len(lost))
             self._db.notify()
 
+    def _hand_back(self, tokens: Sequence[int]) -> None:
+        """Release what was claimed and not ended: the process was told to end."""
+        if tokens:
+            reason = "its worker process was told to end"
+            self._db.transact(lambda conn: moves.release(self._db, conn, tokens, reason=reason))
+            self._db.notify()
+
     # -- executing ----------------------------------------------------------------------------
 
     def _run(self, row: Row[Any], token: int) -> None:
@@ -174,23 +224,30 @@ class Runner:
         self._reporter.finish(recorder.end(outcome, at=clock(), busy_us=busy_us))
 
     def _outcome(self, row: Row[Any], recorder: RunRecorder, clock: Any) -> RunOutcome:
+        """Execute a run; whatever happens ends as an outcome, or its lease would never end."""
         control = _Control(self, recorder)
         if control.canceled():
             return RunOutcome(RunEnd.CANCELED)
         if control.released():
             return RunOutcome(RunEnd.RELEASED)
         try:
-            prepared = self._prepare(row)
+            return self._executed(row, recorder, control, clock)
         except (NotFound, DefinitionsUnavailable) as error:
             # Another version of the code may know it: hand it back with a delay, and say so.
-            return RunOutcome(
-                RunEnd.RELEASED,
-                error=describe_error(error, _PLAIN),
-                retry_in_seconds=UNKNOWN_DELAY_SECONDS,
-            )
+            return _handed_back(error, UNKNOWN_DELAY_SECONDS)
+        except (SQLAlchemyError, Unavailable) as error:
+            log.warning("run.database_lost", run=row.id, error=str(error)[:200])
+            return _handed_back(error, DATABASE_DELAY_SECONDS)
         except BackfillError as error:
             return RunOutcome(RunEnd.FAILED, error=describe_error(error, _PLAIN), retryable=False)
-        plan, info, config = prepared
+        except Exception as error:
+            log.exception("run.engine_failed", run=row.id)
+            return RunOutcome(RunEnd.FAILED, error=describe_error(error, _PLAIN))
+
+    def _executed(
+        self, row: Row[Any], recorder: RunRecorder, control: _Control, clock: Any
+    ) -> RunOutcome:
+        plan, info, config = self._prepare(row)
         recorder.version = plan.pipeline.version
         return execute(
             plan,
@@ -303,6 +360,11 @@ class Runner:
 
 _PLAIN = Redactor(())
 _ALONE = _BackfillFacts(None, {}, None)
+
+
+def _handed_back(error: Exception, seconds: float) -> RunOutcome:
+    told = describe_error(error, _PLAIN)
+    return RunOutcome(RunEnd.RELEASED, error=told, retry_in_seconds=seconds)
 
 
 def _clock(row: Row[Any]) -> Any:

@@ -8,34 +8,41 @@ back or to look for cancels. Every field has one writer and is eight bytes, stor
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 
 SLOTS = 512
 TOKENS = 32
 _PID, _RUN, _CANCEL_SEEN, _RELEASE = range(4)
 _HEADER = 4
 _WIDTH = _HEADER + TOKENS
+_WORKER, _SURE_UNTIL = range(2)
+_SHARED = 2
 
 
 class Board:
     """The shared memory of one worker: the worker's id and a slot per child."""
 
     def __init__(self) -> None:
-        self._cells = memoryview(mmap.mmap(-1, 8 * (1 + SLOTS * _WIDTH))).cast("q")
+        self._cells = memoryview(mmap.mmap(-1, 8 * (_SHARED + SLOTS * _WIDTH))).cast("q")
 
     @property
     def worker_id(self) -> int:
         """The worker's row id; 0 until it is registered."""
-        return self._cells[0]
+        return self._cells[_WORKER]
 
     @worker_id.setter
     def worker_id(self, value: int) -> None:
-        self._cells[0] = value
+        self._cells[_WORKER] = value
+
+    def renewed(self, *, asked_at: float, lease_seconds: float) -> None:
+        """Note that the leases were renewed by a request begun at `asked_at` (monotonic)."""
+        self._cells[_SURE_UNTIL] = int((asked_at + lease_seconds) * 1e9)
 
     def slot(self, index: int) -> Slot:
         """Return the slot of the child with this index."""
-        start = 1 + (index % SLOTS) * _WIDTH
-        return Slot(self._cells[start : start + _WIDTH])
+        start = _SHARED + (index % SLOTS) * _WIDTH
+        return Slot(self._cells[start : start + _WIDTH], self._cells[:_SHARED])
 
     def occupied(self) -> Iterator[Slot]:
         """Yield the slots that a child has taken."""
@@ -48,8 +55,10 @@ class Board:
 class Slot:
     """One child's cells."""
 
-    def __init__(self, cells: memoryview) -> None:
+    def __init__(self, cells: memoryview, shared: memoryview) -> None:
         self._cells = cells
+        self._shared = shared
+        self._owner = 0
 
     @property
     def pid(self) -> int:
@@ -62,15 +71,16 @@ class Slot:
         for i in range(TOKENS):
             self._cells[_HEADER + i] = 0
         self._cells[_RUN] = 0
-        self._cells[_PID] = pid
+        self._cells[_PID] = self._owner = pid
         return left
 
-    def vacate(self) -> None:
-        """Give the slot of a dead child back."""
-        for i in range(TOKENS):
-            self._cells[_HEADER + i] = 0
-        self._cells[_RUN] = 0
-        self._cells[_PID] = 0
+    def vacate(self, pid: int, tokens: Iterable[int]) -> None:
+        """Give the slot of a dead child back, unless its successor has taken it already."""
+        if self.pid == pid:
+            self._cells[_RUN] = 0
+            self._cells[_PID] = 0
+        for token in tokens:
+            self.drop(token)
 
     @property
     def run(self) -> int:
@@ -86,7 +96,12 @@ class Slot:
         return [t for t in self._cells[_HEADER:] if t]
 
     def hold(self, token: int) -> bool:
-        """Note a token before claiming with it; False when too many are still unrecorded."""
+        """Note a token before claiming with it; False when too many are still unrecorded.
+
+        The owner says again whose slot it is: the parent may have vacated it for its
+        predecessor at the very moment it was taken.
+        """
+        self._cells[_PID] = self._owner
         for i in range(TOKENS):
             if not self._cells[_HEADER + i]:
                 self._cells[_HEADER + i] = token
@@ -107,6 +122,12 @@ class Slot:
     def ask_cancel(self) -> None:
         """Tell the child to look which of its runs are canceled."""
         self._cells[_CANCEL_SEEN] += 1
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether no lease was renewed for so long that another worker may have the runs."""
+        until = self._shared[_SURE_UNTIL]
+        return bool(until) and time.monotonic_ns() > until
 
     @property
     def release(self) -> bool:

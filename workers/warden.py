@@ -24,38 +24,52 @@ from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
 from backfill.storage.database import Database
 from backfill.storage.forking import not_forking
+from backfill.telemetry import announce_ready
 from workers.slots import Board, Slot
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
-KILL_AFTER_RELEASE_SECONDS = 3.0
+KILL_AFTER_PRESS_SECONDS = 3.0
 
 
 class Warden:
     """Beats for one worker; started when the worker is ready, stopped when it is gone."""
 
-    def __init__(self, settings: Settings, board: Board, hello: Callable[[], WorkerHello]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        board: Board,
+        hello: Callable[[], WorkerHello],
+        *,
+        is_ending: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take what to look after.
+
+        Args:
+            hello: What the worker says of itself.
+            is_ending: Whether Celery ends its children now, without any grace.
+        """
         self._settings = settings
         self._board = board
         self._hello = hello
+        self._is_ending = is_ending
         self._db = Database(settings.effective_database_url(), pool_size=1, forking=True)
         self._stop = threading.Event()
-        self._stopping_since: float | None = None
+        self._press_at: float | None = None
+        self._pressed_at: float | None = None
         self._next_beat = 0.0
         self._canceled_since: dict[tuple[int, int], float] = {}
         self._thread = threading.Thread(target=self._work, name="warden", daemon=True)
 
     def start(self) -> None:
-        """Register the worker, then keep beating."""
-        self._board.worker_id = fleet.worker_started(self._db, self._hello())
-        log.info("worker.registered", worker=self._board.worker_id, **_facts(self._hello()))
+        """Register the worker as soon as the database answers, then keep beating."""
         self._thread.start()
 
-    def stopping(self, *, at_once: bool) -> None:
+    def stopping(self) -> None:
         """Let children finish for the grace period, then have them hand back."""
-        grace = 0.0 if at_once else self._settings.shutdown_seconds
-        self._stopping_since = time.monotonic() - (self._settings.shutdown_seconds - grace)
+        grace = self._settings.shutdown_seconds
+        self._press_at = time.monotonic() + grace
         log.info("worker.stopping", grace_seconds=grace)
 
     def close(self) -> None:
@@ -72,48 +86,66 @@ class Warden:
     # -- the thread ---------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
+        while not self._stop.is_set():
             try:
                 with not_forking():
+                    if not self._board.worker_id:
+                        self._register()
                     self.look()
             except (SQLAlchemyError, BackfillError) as error:
                 log.warning("worker.database_lost", error=str(error)[:200])
+            self._stop.wait(LOOK_SECONDS)
+
+    def _register(self) -> None:
+        hello = self._hello()
+        self._board.worker_id = fleet.worker_started(self._db, hello)
+        log.info("worker.registered", worker=self._board.worker_id, **_facts(hello))
+        announce_ready(self._settings.ready_file)
 
     def look(self) -> None:
         """Look after the children once."""
+        self._press_to_stop()
         self._hand_back_of_dead()
         if time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + self._settings.beat_seconds
             self._beat()
         self._look_for_cancels()
-        if self._stopping_since is not None:
-            self._press_to_stop()
 
     def _beat(self) -> None:
-        tokens = [t for slot in self._board.occupied() if _alive(slot.pid) for t in slot.tokens()]
+        holders = [
+            (slot, token)
+            for slot in self._board.occupied()
+            if _alive(slot.pid)
+            for token in slot.tokens()
+        ]
+        tokens = [token for _, token in holders]
         lease_us = int(self._settings.lease_seconds * 1e6)
         slots = self._hello().slots
 
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> set[int]:
             fleet.worker_beat(self._db, conn, self._board.worker_id, slots=slots)
-            if tokens:
-                moves.renew(self._db, conn, tokens, lease_us)
+            rows = moves.renew(self._db, conn, tokens, lease_us) if tokens else ()
+            return {row.token for row in rows}
 
-        self._db.transact(work)
+        asked_at = time.monotonic()
+        renewed = self._db.transact(work)
+        for slot, token in holders:
+            if token not in renewed:  # claimed this moment, just recorded, or given to another
+                slot.ask_cancel()
+        self._board.renewed(asked_at=asked_at, lease_seconds=self._settings.lease_seconds)
 
     def _hand_back_of_dead(self) -> None:
         """Report at once what a killed child held, instead of letting its leases run out."""
         for slot in self._board.occupied():
-            if _alive(slot.pid):
+            pid = slot.pid
+            if _alive(pid):
                 continue
-            tokens, pid = slot.tokens(), slot.pid
-            if tokens:
+            if tokens := slot.tokens():
                 self._lose(tokens, pid)
-            if slot.pid == pid:
-                slot.vacate()
+            slot.vacate(pid, tokens)
 
     def _lose(self, tokens: Sequence[int], pid: int) -> None:
-        if self._stopping_since is not None and self._board_released():
+        if self._pressed_at is not None:
             reason = "its worker was shutting down"
             runs = self._db.transact(
                 lambda conn: moves.release(self._db, conn, tokens, reason=reason)
@@ -127,9 +159,6 @@ class Warden:
             )
             log.warning("child.died", pid=pid, runs=[r.id for r, _ in lost][:20], count=len(lost))
         self._db.notify()
-
-    def _board_released(self) -> bool:
-        return any(slot.release for slot in self._board.occupied())
 
     # -- cancel -------------------------------------------------------------------------------
 
@@ -174,29 +203,37 @@ class Warden:
         log.warning("run.ended_with_its_process", run=claim.run_id, pid=pid)
         reason = "canceled; it did not stop in time and was ended with its process"
         self._db.transact(lambda conn: moves.stop(self._db, conn, [claim], reason=reason))
+        tokens = slot.tokens()
         self._db.transact(
             lambda conn: moves.release(
-                self._db, conn, slot.tokens(), reason="it shared a process with a canceled run"
+                self._db, conn, tokens, reason="it shared a process with a canceled run"
             )
         )
-        slot.vacate()
+        slot.vacate(pid, tokens)
         self._db.notify()
 
     # -- stopping -----------------------------------------------------------------------------
 
     def _press_to_stop(self) -> None:
-        assert self._stopping_since is not None
-        overdue = time.monotonic() - self._stopping_since - self._settings.shutdown_seconds
-        if overdue < 0:
-            return
+        """Have children hand back what they hold when the grace is over; end those that do not."""
+        now = time.monotonic()
+        if self._is_ending() and self._pressed_at is None:
+            log.info("worker.stopping", grace_seconds=0)
+            self._press(now)
+        elif self._press_at is not None and now >= self._press_at and self._pressed_at is None:
+            self._press(now)
+            for slot in self._board.occupied():
+                if slot.tokens():
+                    _signal(slot.pid, signal.SIGTERM)
+        elif self._pressed_at is not None and now - self._pressed_at > KILL_AFTER_PRESS_SECONDS:
+            for slot in self._board.occupied():
+                if slot.tokens():
+                    _signal(slot.pid, signal.SIGKILL)
+
+    def _press(self, now: float) -> None:
+        self._pressed_at = now
         for slot in self._board.occupied():
-            if not slot.tokens():
-                continue
-            if not slot.release:
-                slot.release = True
-                _signal(slot.pid, signal.SIGTERM)
-            elif overdue > KILL_AFTER_RELEASE_SECONDS:
-                _signal(slot.pid, signal.SIGKILL)
+            slot.release = True
 
 
 def _alive(pid: int) -> bool:

@@ -28,12 +28,24 @@ def prepare(context: Any) -> str:
     return str(context.partition_key)
 
 
-@step(config_schema={"listens": Field(bool, default_value=False)})
+@step(
+    config_schema={
+        "listens": Field(bool, default_value=False, description="hears of a cancel"),
+        "deaf": Field(bool, default_value=False, description="ignores being told to end"),
+    }
+)
 def wait(context: Any, key: str) -> str:
-    listens = context.step_config["listens"]
+    wants = context.step_config
     marks = Marks.of_this_process()
     marks.make(context, "waiting")
-    marks.wait_allowed(context, listening=listens)
+    allowed = False
+    while not allowed:
+        try:
+            allowed = marks.wait_allowed(context, listening=wants["listens"])
+        except SystemExit:
+            marks.make(context, "told to end")
+            if not wants["deaf"]:
+                raise
     marks.make(context, "waited")
     return key
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import event
@@ -12,6 +12,7 @@ from backfill.storage.database import Database
 
 START = 1_767_268_800_000_000  # 2026-01-01 12:00 UTC in microseconds
 SECOND = 1_000_000
+D = TypeVar("D", bound=Database)
 
 
 class VirtualClock:
@@ -36,7 +37,7 @@ class VirtualClock:
             self._table.execute("INSERT INTO test_clock VALUES (%s)", [self.at])
         plain.dispose()
 
-    def open(self, kind: type[Database] = Database, **options: Any) -> Database:
+    def open(self, kind: type[D] = Database, **options: Any) -> D:  # type: ignore[assignment]
         """Open the database once more; `close` disposes of it."""
         if self._table is not None:
             opened = kind(self._url, now="(SELECT t FROM test_clock)", **options)

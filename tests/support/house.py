@@ -74,7 +74,8 @@ class House:
                 worker_id=worker_id,
                 token=token,
                 lease_us=int(self.settings.lease_seconds * SECOND),
-            )
+            ),
+            single=True,
         )
         return [Claim(row.id, row.attempt, token) for row in rows]
 

@@ -42,8 +42,8 @@ class Marks:
         with (self._folder / name).open("a") as file:
             file.write(line)
 
-    def wait_allowed(self, context: Any, *, listening: bool) -> None:
-        """Wait until a test lets this partition go on.
+    def wait_allowed(self, context: Any, *, listening: bool) -> bool:
+        """Return True once a test lets this partition go on.
 
         Args:
             listening: Use the context meanwhile, so that a cancel is heard.
@@ -53,7 +53,7 @@ class Marks:
         def allowed() -> bool:
             return bool(listening and not context.run_id) or any(n.exists() for n in names)
 
-        wait_until(allowed, "a permit", STEP_SECONDS)
+        return wait_until(allowed, "a permit", STEP_SECONDS)
 
     # -- what tests do --------------------------------------------------------------------------
 
