@@ -104,7 +104,7 @@ RULES = [
         "b.expanded || ', vanished ' || b.vanished || ', runs ' || count(r.id) AS found "
         "FROM backfills b LEFT JOIN runs r ON r.backfill_id = b.id AND r.generation = 0 "
         "GROUP BY b.id HAVING b.expanded <> count(r.id) + b.vanished OR b.expanded > b.total "
-        "OR (b.expanded_at IS NOT NULL) <> (b.expanded = b.total) "
+        "OR (b.expanded_at IS NOT NULL AND b.expanded <> b.total) "
         "OR count(r.id) <> count(DISTINCT r.partition)",
     ),
     Rule(

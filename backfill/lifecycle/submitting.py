@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -54,13 +55,15 @@ def submit(
         return known
     choice = choose(definitions, request, at=at, limit=limit)
     require_configs(definitions, request, choice, at)
+    # With a key of its own, an insert that is repeated because its answer was lost is noticed.
+    keyed = replace(request, idempotency_key=request.idempotency_key or secrets.token_hex(16))
     try:
-        submitted = db.transact(lambda conn: _insert(db, conn, request, choice, at))
+        submitted = db.transact(lambda conn: _insert(db, conn, keyed, choice, at))
     except IntegrityError:
-        known = _known_key(db, request)  # somebody with the same key was faster
+        known = _known_key(db, keyed)  # somebody with the same key was faster
         if known is None:
             raise
-        return known
+        return known if request.idempotency_key else replace(known, created=True)
     db.notify()
     return submitted
 

@@ -40,6 +40,8 @@ class House:
     shops: list[str] = field(default_factory=list)
 
     def submit(self, selection: str = "all", set_name: str = "days", **wanted: Any) -> int:
+        """Submit a backfill, of everything selected unless `reprocess` says otherwise."""
+        wanted = {"reprocess": "all", **wanted}
         request = BackfillRequest(partition_set=set_name, selection=selection, **wanted)
         return backfills.submit(
             self.db, self.definitions, request, at=NOON, limit=self.settings.max_partitions

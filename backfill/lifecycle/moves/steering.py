@@ -20,7 +20,8 @@ def move_backfill(
     """Do one named move of a backfill; return whether it was in a state that allows it."""
     sources = ", ".join(f"'{s.value}'" for s in sorted(move.sources))
     finished = "{now}" if move.name.startswith("SETTLE") else "NULL"
-    started = ", started_at = {now}" if move is BackfillMove.START else ""
+    goes = move in (BackfillMove.START, BackfillMove.RESUME)
+    started = ", started_at = coalesce(started_at, {now})" if goes else ""
     row = conn.execute(
         db.sql(
             f"UPDATE backfills SET state = :target, pause_reason = :reason, "
