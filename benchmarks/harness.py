@@ -105,6 +105,9 @@ class Stack:
         self.roots[name] = process.pid
         try:
             yield process
+        except TimeoutError:
+            print((self.folder / f"{name}.log").read_text()[-4000:], file=sys.stderr)
+            raise
         finally:
             self.roots.pop(name, None)
             process.terminate()

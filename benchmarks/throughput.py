@@ -35,7 +35,7 @@ class Ours:
     def run(self, count: int, into: list[Cost], *, roots: dict[str, int]) -> None:
         """Backfill `count` partitions, wait until settled, check every row."""
         last = f"{count - 1:07}"
-        request = BackfillRequest("numbers", f"[0000000...{last}]")
+        request = BackfillRequest("numbers", f"[0000000...{last}]", reprocess="all")
         with measured(roots, into):
             done = submit(self._db, self._definitions, request, at=datetime.now(UTC), limit=count)
             wait_for(lambda: self._state(done.backfill_id) == "succeeded", self._seconds, "settled")
@@ -156,8 +156,9 @@ def _one(
             return
         made.extra["PEER_COUNTER"] = str(made.folder / "counter")
         services.enter_context(made.worker(processes=processes, app="benchmarks.peers"))
-        peers.run(mode, 50, [], roots={})
-        peers.run(mode, count, into, roots=dict(made.roots))
+        task = "orm" if mode == "orm" else "noop"
+        peers.run(task, 50, [], roots={})
+        peers.run(task, count, into, roots=dict(made.roots))
 
 
 def _peer_tables(made: Stack) -> None:
