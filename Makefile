@@ -14,7 +14,7 @@ READY := $(VENV)/.ready-run
 READY_DEV := $(VENV)/.ready-dev
 INSTALL = $(BIN)/uv $(UV_CERTS) pip install -q --python $(BIN)/python
 
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check oracle lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; \
@@ -38,6 +38,9 @@ check: $(READY_DEV) ## check format, style, types, layers and migrations
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
 		&& export BACKFILL_DATABASE_URL="sqlite:///$$folder/check.db" \
 		&& $(BIN)/alembic upgrade head && $(BIN)/alembic check
+
+oracle: $(READY_DEV) ## compare partitions with those of the Dagster package (its own temporary environment)
+	$(BIN)/python -m tests.oracle.compare $(ARGS)
 
 lock: $(VENV)/.uv ## resolve the lock files again from pyproject.toml (ARGS=--upgrade: to the newest)
 	$(BIN)/uv $(UV_CERTS) pip compile -q pyproject.toml --universal --python-version 3.11 \
