@@ -73,6 +73,12 @@ class SelectionInvalid(Invalid):
     code = "selection_invalid"
 
 
+class NothingToRun(SelectionInvalid):
+    """All that was selected is left out, by how the request reprocesses; `facts` count why."""
+
+    code = "nothing_to_run"
+
+
 class Conflict(BackfillError):
     """The thing is not in a state that allows this."""
 

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from backfill.api.context import Context
 from backfill.definitions.redaction import redact
-from backfill.schemas.backfills import Backfill, Progress
+from backfill.lifecycle import planning
+from backfill.schemas.backfills import Backfill, Plan, Progress, Span
 from backfill.schemas.matrix import MatrixRow
 from backfill.schemas.runs import Run, StepOutcome
 from backfill.states import BACKFILL_FINAL, BackfillState
@@ -18,6 +19,7 @@ from backfill.storage.queries.runs import RunView
 
 T = TypeVar("T")
 
+RANGES_SHOWN = 100
 _STANDING = {BackfillState.PAUSED, BackfillState.CANCELING}
 
 
@@ -29,6 +31,38 @@ def present_backfill(context: Context, view: BackfillView) -> Backfill:
             **vars(view),
             "progress": progress_of(view, recent),
             "run_config": redact(view.run_config),
+        }
+    )
+
+
+def present_plan(partition_set: str, selection: str, plan: planning.Plan) -> Plan:
+    """Return a plan as the API shows it, the secrets of its run config taken out."""
+    choice, config = plan.choice, plan.config
+    selected = choice.selected
+    shown = None
+    if config is not None:
+        shown = {**vars(config), "partition": plan.partition, "config": redact(config.config)}
+    return Plan.model_validate(
+        {
+            "partition_set": partition_set,
+            "pipeline": choice.pipeline.name,
+            "selection": selection,
+            "reprocess": choice.reprocess,
+            "selected": selected.whole.size,
+            "count": selected.count,
+            "first": selected.whole.first,
+            "last": selected.whole.last,
+            "groups": plan.groups,
+            "counts": plan.counts,
+            "ranges": [
+                Span(first=r.first, last=r.last, count=r.size)
+                for r in selected.key_ranges[:RANGES_SHOWN]
+            ],
+            "range_count": len(selected.key_ranges),
+            "tags": choice.tags,
+            "estimate": plan.estimate,
+            "config": shown,
+            **vars(plan.check),
         }
     )
 

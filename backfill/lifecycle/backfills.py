@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from backfill.errors import Conflict, NotFound
 from backfill.lifecycle import moves
 from backfill.lifecycle.expansion import expand_chunk, expandable
-from backfill.lifecycle.planning import BackfillRequest
+from backfill.lifecycle.requests import BackfillRequest
 from backfill.lifecycle.submitting import Submitted, submit
 from backfill.lifecycle.telling import note_event
 from backfill.states import BackfillMove, BackfillState

@@ -9,7 +9,7 @@ from typing import Any
 
 from backfill.definitions.calls import Definitions
 from backfill.errors import ConfigInvalid, Invalid
-from backfill.lifecycle.planning import check_steps
+from backfill.lifecycle.choosing import check_steps
 from backfill.lifecycle.runs import LaunchRequest, launch
 from backfill.lifecycle.submitting import QUEUE_TAG
 from backfill.storage.database import Database

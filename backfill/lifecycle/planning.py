@@ -1,68 +1,36 @@
-"""Planning: what a request chooses and whether its runs could start. Submitting is this, kept."""
+"""Planning: what submitting a request would do, and why. Submitting is the same, kept."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from backfill.definitions.calls import (
-    Definitions,
-    PartitionProblem,
-    ResolvedConfig,
-    SelectionResult,
-)
-from backfill.definitions.catalog import PipelineInfo
-from backfill.errors import ConfigInvalid, Invalid, did_you_mean
+from backfill.definitions.calls import Definitions, ResolvedConfig
+from backfill.errors import UserCodeError
+from backfill.lifecycle.choosing import Choice, check_steps, choose
+from backfill.lifecycle.estimating import Estimate, estimate
+from backfill.lifecycle.reprocessing import PlanGroup, asked_groups, skipped_groups
+from backfill.lifecycle.requests import QUEUE_TAG, BackfillRequest
+from backfill.lifecycle.validating import ConfigCheck, Validating, validate_all
+from backfill.settings import Settings
+from backfill.storage.database import Database
 
-CHECKED_AT_SUBMIT = 50
-CHECKED_AT_ONCE = 1_000
+__all__ = [
+    "BackfillRequest",
+    "Change",
+    "Choice",
+    "Plan",
+    "changes",
+    "check_steps",
+    "choose",
+    "groups_of",
+    "plan",
+    "validate",
+]
+
 PLAN_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class BackfillRequest:
-    """What a person asks for. `run_config` is merged over every partition's own."""
-
-    partition_set: str
-    selection: str
-    max_active_runs: int | None = None
-    priority: int = 0
-    ordering: str = "oldest"
-    max_failures: int = 0
-    tags: Mapping[str, str] = field(default_factory=dict)
-    run_config: Mapping[str, Any] | None = None
-    steps: Sequence[str] | None = None
-    note: str | None = None
-    created_by: str | None = None
-    idempotency_key: str | None = None
-
-    def fingerprint(self) -> str:
-        """Return a hash of what is asked, to tell a repeated request from another one."""
-        asked = {k: v for k, v in self.__dict__.items() if k not in {"created_by"}}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a request chose: the pipeline, the tags of its runs, and the partitions."""
-
-    pipeline: PipelineInfo
-    tags: Mapping[str, str]
-    selected: SelectionResult
-
-
-@dataclass(frozen=True)
-class ConfigCheck:
-    """How many partitions' run configs were looked at, and what is wrong with them."""
-
-    checked: int
-    invalid: int
-    problems: Sequence[PartitionProblem]
 
 
 @dataclass(frozen=True)
@@ -70,136 +38,121 @@ class Plan:
     """What would happen.
 
     Attributes:
-        first_config: The resolved run config of the first partition; None when the user's
-            function failed on it, which is then among the problems.
+        groups: The selected partitions, each in one: what would run, wait or be left out.
+        partition: Whose run config this shows: the first that would run, or the one asked for.
+        config: Its resolved run config; None when the user's function failed on it.
+        check: The run configs that could be validated in the time given.
     """
 
     choice: Choice
-    first_config: ResolvedConfig | None
+    groups: Sequence[PlanGroup]
+    partition: str
+    config: ResolvedConfig | None
     check: ConfigCheck
+    estimate: Estimate
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The size of every group by its name; a submit given this says what changed since."""
+        return {group.name: group.count for group in self.groups}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A group that is not as large as it was planned to be."""
+
+    group: str
+    planned: int
+    now: int
 
 
 def plan(
+    db: Database,
     definitions: Definitions,
     request: BackfillRequest,
     *,
     at: datetime,
-    limit: int,
+    settings: Settings,
+    partition: str | None = None,
     seconds: float = PLAN_SECONDS,
 ) -> Plan:
     """Say what submitting would do; validates as many partitions' configs as fit in the time.
 
+    Args:
+        partition: Show the run config of this one instead of the first.
+
     Raises:
-        NotFound: No such partition set.
+        NotFound: No such partition set, or the set lacks the partition to show.
         SelectionInvalid: The selection does not parse, names unknown keys or is empty.
     """
-    choice = choose(definitions, request, at=at, limit=limit)
-    check = _check_all(definitions, request, choice, at, seconds)
-    first = choice.selected.first_key
-    config = None
-    if all(p.partition != first or p.errors for p in check.problems):
-        config = definitions.run_config(
-            request.partition_set, first, at, override=request.run_config
-        )
-    return Plan(choice, config, check)
-
-
-def choose(
-    definitions: Definitions, request: BackfillRequest, *, at: datetime, limit: int
-) -> Choice:
-    """Check a request against the definitions and evaluate its selection."""
-    _check_numbers(request)
-    catalog = definitions.catalog()
-    pipeline = catalog.pipeline(catalog.partition_set(request.partition_set).pipeline)
-    check_steps(pipeline, request.steps)
-    selected = definitions.select(request.partition_set, request.selection, at, limit=limit)
-    return Choice(pipeline, {**pipeline.tags, **request.tags}, selected)
-
-
-def check_steps(pipeline: PipelineInfo, steps: Sequence[str] | None) -> None:
-    """Raise Invalid when a pipeline lacks one of the steps."""
-    known = [step.name for step in pipeline.steps]
-    for name in steps or ():
-        if name not in known:
-            raise Invalid(
-                f'Pipeline "{pipeline.name}" has no step "{name}".{did_you_mean(name, known)} '
-                f"It has: {', '.join(known)}."
-            )
-
-
-def require_configs(
-    definitions: Definitions, request: BackfillRequest, choice: Choice, at: datetime
-) -> None:
-    """Raise ConfigInvalid unless the configs of the first and the last partitions are valid.
-
-    The others are validated before their runs start, and by the plan.
-    """
-    count = choice.selected.count
-    check = _check_span(definitions, request, choice, at, 0, CHECKED_AT_SUBMIT)
-    if not check.problems and count > CHECKED_AT_SUBMIT:
-        check = _check_span(definitions, request, choice, at, count - 1, 1)
-    if check.problems:
-        problem = check.problems[0]
-        raise ConfigInvalid(
-            f'The run config of partition "{problem.partition}" of set '
-            f'"{request.partition_set}" is not valid: {problem.detail}',
-            partition=problem.partition,
-            errors=list(problem.errors),
-            **({"traceback": problem.traceback} if problem.traceback else {}),
-        )
-
-
-def _check_numbers(request: BackfillRequest) -> None:
-    if request.max_active_runs is not None and request.max_active_runs < 1:
-        raise Invalid("max_active_runs must be at least 1; leave it out for no limit.")
-    if request.ordering not in {"oldest", "newest"}:
-        raise Invalid(f'Order "{request.ordering}" is not known; use oldest or newest.')
-    if request.max_failures < 0:
-        raise Invalid("max_failures must be 0 or more.")
-
-
-def _check_all(
-    definitions: Definitions,
-    request: BackfillRequest,
-    choice: Choice,
-    at: datetime,
-    seconds: float,
-) -> ConfigCheck:
-    ends_at = time.monotonic() + seconds
-    checked = invalid = offset = 0
-    problems: list[PartitionProblem] = []
-    while offset < choice.selected.count and time.monotonic() < ends_at:
-        found = definitions.validate_partitions(
-            request.partition_set,
-            choice.selected.key_ranges,
-            offset=offset,
-            limit=CHECKED_AT_ONCE,
-            at=at,
-            override=request.run_config,
-        )
-        checked += found.checked
-        invalid += found.invalid
-        problems += found.problems
-        if found.next_offset <= offset:
-            break
-        offset = found.next_offset
-    return ConfigCheck(checked, invalid, problems[:100])
-
-
-def _check_span(
-    definitions: Definitions,
-    request: BackfillRequest,
-    choice: Choice,
-    at: datetime,
-    offset: int,
-    limit: int,
-) -> ConfigCheck:
-    found = definitions.validate_partitions(
-        request.partition_set,
-        choice.selected.key_ranges,
-        offset=offset,
-        limit=limit,
-        at=at,
-        override=request.run_config,
+    limit = settings.max_partitions
+    choice = choose(db, definitions, request, at=at, limit=limit, explained=True)
+    selected = choice.selected
+    shown = partition or (selected.first_key if selected.count else selected.whole.first)
+    return Plan(
+        choice=choice,
+        groups=groups_of(choice),
+        partition=shown,
+        config=_config(definitions, request, shown, at),
+        check=_check(validate(definitions, request, choice, at=at), seconds),
+        estimate=_estimate(db, settings, request, choice),
     )
-    return ConfigCheck(found.checked, found.invalid, found.problems)
+
+
+def validate(
+    definitions: Definitions, request: BackfillRequest, choice: Choice, *, at: datetime
+) -> Iterator[ConfigCheck]:
+    """Validate the run config of every chosen partition; yield what was found so far, often."""
+    key_ranges = choice.selected.key_ranges
+    wanted = Validating(request.partition_set, key_ranges, request.run_config, at)
+    return validate_all(definitions, wanted)
+
+
+def groups_of(choice: Choice) -> list[PlanGroup]:
+    """Return the selected partitions as groups, each in one; of a choice that was explained."""
+    selected = choice.selected
+    return asked_groups(choice.reprocess, selected) + skipped_groups(selected)
+
+
+def changes(planned: Mapping[str, int], groups: Sequence[PlanGroup]) -> list[Change]:
+    """Return which groups grew or shrank since a plan."""
+    now = {group.name: group.count for group in groups}
+    names = dict.fromkeys([*planned, *now])
+    found = (Change(name, planned.get(name, 0), now.get(name, 0)) for name in names)
+    return [change for change in found if change.planned != change.now]
+
+
+def _check(progress: Iterator[ConfigCheck], seconds: float) -> ConfigCheck:
+    """Validate for as long as there is time; return what was found by then."""
+    ends_at = time.monotonic() + seconds
+    last = ConfigCheck(0, 0, ())
+    for found in progress:
+        last = found
+        if time.monotonic() > ends_at:
+            break
+    return last
+
+
+def _config(
+    definitions: Definitions, request: BackfillRequest, key: str, at: datetime
+) -> ResolvedConfig | None:
+    try:
+        return definitions.run_config(request.partition_set, key, at, override=request.run_config)
+    except UserCodeError:
+        return None  # it is among the problems of the check, with the user's traceback
+
+
+def _estimate(
+    db: Database, settings: Settings, request: BackfillRequest, choice: Choice
+) -> Estimate:
+    with db.read() as conn:
+        return estimate(
+            db,
+            conn,
+            settings,
+            pipeline=choice.pipeline.name,
+            steps=choice.steps,
+            runs=choice.selected.count,
+            max_active=request.max_active_runs,
+            queue=choice.tags.get(QUEUE_TAG) or settings.default_queue,
+        )

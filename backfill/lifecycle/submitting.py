@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from backfill.definitions.calls import Definitions
-from backfill.errors import Conflict
+from backfill.definitions.calls import Definitions, KeyRange
+from backfill.errors import Conflict, NothingToRun
 from backfill.lifecycle import moves
+from backfill.lifecycle.choosing import Choice, choose
 from backfill.lifecycle.names import pipeline_id, set_id
-from backfill.lifecycle.planning import BackfillRequest, Choice, choose, require_configs
+from backfill.lifecycle.planning import Change, changes, groups_of
+from backfill.lifecycle.reprocessing import skipped_groups
+from backfill.lifecycle.requests import QUEUE_TAG as QUEUE_TAG
+from backfill.lifecycle.requests import BackfillRequest
 from backfill.lifecycle.telling import note_event
-from backfill.storage.database import Database
+from backfill.lifecycle.validating import Validating, require_configs
+from backfill.storage.database import Database, decoded
 from backfill.storage.models import backfill_ranges
-
-QUEUE_TAG = "queue"
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """The answer to a submit: `created` is False when the same request came before."""
+    """The answer to a submit.
+
+    Attributes:
+        created: False when the same request came before.
+        left_out: How many selected partitions were left out, by reason.
+        changes: What is not as it was planned.
+    """
 
     backfill_id: int
     total: int
     created: bool
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
 
 
 def submit(
@@ -37,24 +49,31 @@ def submit(
     *,
     at: datetime,
     limit: int,
+    planned: Mapping[str, int] | None = None,
 ) -> Submitted:
     """Freeze the selection and request the backfill; runs are made by the coordinator.
 
     Args:
         at: The moment the set is looked at, timezone-aware.
         limit: A selection of more partitions is refused.
+        planned: The counts of a plan; the answer says what changed since.
 
     Raises:
         NotFound: No such partition set.
         SelectionInvalid: The selection does not parse, names unknown keys or is empty.
+        NothingToRun: All that is selected is left out, for it succeeded before or the like.
         ConfigInvalid: The config of its first or last partitions does not fit the pipeline.
         Conflict: The idempotency key was used for another request.
     """
     known = _known_key(db, request)
     if known is not None:
         return known
-    choice = choose(definitions, request, at=at, limit=limit)
-    require_configs(definitions, request, choice, at)
+    choice = choose(db, definitions, request, at=at, limit=limit, explained=planned is not None)
+    _require_some(request, choice)
+    key_ranges = choice.selected.key_ranges
+    require_configs(
+        definitions, Validating(request.partition_set, key_ranges, request.run_config, at)
+    )
     # With a key of its own, an insert that is repeated because its answer was lost is noticed.
     keyed = replace(request, idempotency_key=request.idempotency_key or secrets.token_hex(16))
     try:
@@ -65,7 +84,23 @@ def submit(
             raise
         return known if request.idempotency_key else replace(known, created=True)
     db.notify()
-    return submitted
+    if planned is None:
+        return submitted
+    return replace(submitted, changes=changes(planned, groups_of(choice)))
+
+
+def _require_some(request: BackfillRequest, choice: Choice) -> None:
+    if choice.selected.count:
+        return
+    groups = skipped_groups(choice.selected)
+    told = ", ".join(f"{group.count:,} {group.sentence}" for group in groups)
+    raise NothingToRun(
+        f"Nothing is left to run of the {choice.selected.whole.size:,} selected partitions of set "
+        f'"{request.partition_set}": {told}. To run them all the same, reprocess all '
+        "(--reprocess all).",
+        left_out={group.reason: group.count for group in groups},
+        reprocess=choice.reprocess.value,
+    )
 
 
 def _known_key(db: Database, request: BackfillRequest) -> Submitted | None:
@@ -73,7 +108,10 @@ def _known_key(db: Database, request: BackfillRequest) -> Submitted | None:
         return None
     with db.read() as conn:
         row = conn.execute(
-            db.sql("SELECT id, total, request_hash FROM backfills WHERE idempotency_key = :key"),
+            db.sql(
+                "SELECT id, total, left_out, request_hash FROM backfills "
+                "WHERE idempotency_key = :key"
+            ),
             {"key": request.idempotency_key},
         ).first()
     if row is None:
@@ -83,7 +121,7 @@ def _known_key(db: Database, request: BackfillRequest) -> Submitted | None:
             f"Idempotency key {request.idempotency_key!r} was used for backfill {row.id} with "
             "another request. Use a new key for a new backfill."
         )
-    return Submitted(row.id, row.total, created=False)
+    return Submitted(row.id, row.total, created=False, left_out=decoded(row.left_out))
 
 
 def _insert(
@@ -94,6 +132,7 @@ def _insert(
     at: datetime,
 ) -> Submitted:
     chosen = choice.selected
+    left_out = {group.reason: group.count for group in skipped_groups(chosen)}
     backfill_id = moves.create_backfill(
         db,
         conn,
@@ -102,6 +141,9 @@ def _insert(
             "pipeline_id": pipeline_id(db, conn, choice.pipeline.name),
             "selection": request.selection,
             "selected_at": int(at.timestamp() * 1e6),
+            "reprocess": choice.reprocess.value,
+            "left_out": left_out,
+            "code_version": choice.code_version,
             "total": chosen.count,
             "max_active_runs": request.max_active_runs,
             "priority": request.priority,
@@ -117,13 +159,7 @@ def _insert(
             "request_hash": request.fingerprint(),
         },
     )
-    first = 0
-    ranges = []
-    for first_key, last_key, count in chosen.key_ranges:
-        ranges.append((backfill_id, first, first_key, last_key, count))
-        first += count
-    columns = ("backfill_id", "first_index", "first_key", "last_key", "count")
-    db.bulk_insert(conn, backfill_ranges, columns, ranges)
+    keep_ranges(db, conn, backfill_id, chosen.key_ranges)
     note_event(
         db,
         conn,
@@ -131,5 +167,23 @@ def _insert(
         message=f"{chosen.count} partitions of {request.partition_set} requested",
         backfill_id=backfill_id,
         actor=request.created_by,
+        facts={"reprocess": choice.reprocess.value, "left_out": left_out},
     )
-    return Submitted(backfill_id, chosen.count, created=True)
+    return Submitted(backfill_id, chosen.count, created=True, left_out=left_out)
+
+
+def keep_ranges(
+    db: Database,
+    conn: Connection,
+    backfill_id: int,
+    key_ranges: Sequence[KeyRange],
+    *,
+    first_index: int = 0,
+) -> None:
+    """Keep ranges of keys as a part of a backfill's selection that begins at a place."""
+    rows = []
+    for first_key, last_key, size in key_ranges:
+        rows.append((backfill_id, first_index, first_key, last_key, size))
+        first_index += size
+    columns = ("backfill_id", "first_index", "first_key", "last_key", "count")
+    db.bulk_insert(conn, backfill_ranges, columns, rows)

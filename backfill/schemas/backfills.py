@@ -12,6 +12,8 @@ from backfill.states import BackfillState
 
 MAX_INT = 2**31 - 1
 
+ReprocessName = Literal["missing", "failed", "all", "stale"]
+
 
 class BackfillRequest(Body):
     """Which partitions of which set to run, and how."""
@@ -35,6 +37,16 @@ class BackfillRequest(Body):
     )
     steps: list[Name] | None = Field(default=None, description="Only these steps; null: all.")
     note: Text | None = None
+    reprocess: ReprocessName | None = Field(
+        default=None,
+        description="Which of the selected partitions run: `missing` (all but those that "
+        "succeeded), `failed`, `all`, or `stale` (last succeeded with another version). Null: "
+        "`all` where the selection names statuses or steps are chosen, else `missing`.",
+    )
+    planned: Annotated[dict[Name, int], Field(max_length=1000)] | None = Field(
+        default=None,
+        description="The `counts` of a plan: the answer to a submit says what changed since.",
+    )
 
 
 class PartitionProblem(Document):
@@ -54,20 +66,50 @@ class Span(Document):
     count: int
 
 
+class PlanGroup(Document):
+    """Selected partitions with which the same would happen for the same reason."""
+
+    name: str = Field(examples=["run:failed", "skip:succeeded", "wait:in_flight:7"])
+    action: Literal["run", "wait", "skip"]
+    reason: str
+    sentence: str = Field(description="The reason for people.")
+    count: int
+    first: str
+    last: str
+    backfill_id: Id | None = Field(description="The backfill that those who wait wait for.")
+
+
+class Estimate(Document):
+    """How long it would take, by past runs of these steps and the workers that are alive."""
+
+    concurrency: int | None = Field(description="Runs at a time; null: no worker listens.")
+    run_seconds: float | None = Field(description="What one run takes; null: not known yet.")
+    based_on: int = Field(description="Past runs that this is the mean of.")
+    seconds: float | None
+    finish_at: Time | None
+    unknown: str | None = Field(description="Why there is no estimate.")
+
+
 class Plan(Document):
     """What submitting the same request would do."""
 
     partition_set: str
     pipeline: str
     selection: str
-    count: int
-    first: str
+    reprocess: ReprocessName
+    selected: int = Field(description="Partitions that the selection names.")
+    count: int = Field(description="How many of them would run, now or after another run.")
+    first: str = Field(description="The first of the selected.")
     last: str
-    ranges: list[Span] = Field(description="The first of the selected ranges.")
+    groups: list[PlanGroup] = Field(description="Every selected partition is in one of them.")
+    counts: dict[str, int] = Field(description="The groups' sizes by name; see `planned`.")
+    ranges: list[Span] = Field(description="The first of the ranges that would run.")
     range_count: int
     tags: dict[str, str]
-    first_config: ResolvedConfig | None = Field(
-        description="What the first partition's run would get; null when its function fails."
+    estimate: Estimate
+    config: ResolvedConfig | None = Field(
+        description="What the run of the first partition, or of the one asked for, would get; "
+        "null when its function fails."
     )
     checked: int = Field(description="Partitions whose run config was validated in the time given.")
     invalid: int = Field(description="How many of those could not run.")
@@ -105,7 +147,12 @@ class Backfill(Document):
     pipeline: str
     state: BackfillState
     selection: str
-    total: int = Field(description="Selected partitions.")
+    reprocess: ReprocessName
+    left_out: dict[str, int] = Field(
+        description="Selected partitions that it does not run, by reason.",
+        examples=[{"succeeded": 12}],
+    )
+    total: int = Field(description="Partitions that it runs.")
     vanished: int = Field(description="Partitions that left the set before their run was made.")
     generation: int
     counts: Counts
@@ -124,6 +171,20 @@ class Backfill(Document):
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
+
+
+class Change(Document):
+    """A group of a plan that is not as large as it was planned to be."""
+
+    group: str
+    planned: int
+    now: int
+
+
+class Submitted(Backfill):
+    """A backfill as it was submitted."""
+
+    changes: list[Change] = Field(description="What is not as it was `planned`.")
 
 
 class Note(Body):
@@ -148,12 +209,17 @@ class Event(Document):
 __all__ = [
     "Backfill",
     "BackfillRequest",
+    "Change",
     "Counts",
+    "Estimate",
     "Event",
     "Key",
     "Note",
     "PartitionProblem",
     "Plan",
+    "PlanGroup",
     "Progress",
+    "ReprocessName",
     "Span",
+    "Submitted",
 ]

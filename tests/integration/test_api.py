@@ -143,7 +143,7 @@ def test_a_plan_says_what_would_run_and_keeps_nothing(api: TestClient) -> None:
     plan = api.post("/api/v1/backfills/plan", json=body).json()
     assert (plan["count"], plan["first"], plan["last"]) == (11, "day-10", "day-30")
     assert plan["ranges"][0] == {"first": "day-10", "last": "day-19", "count": 10}
-    assert plan["first_config"]["config"]["steps"]["a"]["config"] == {"day": "day-10"}
+    assert plan["config"]["config"]["steps"]["a"]["config"] == {"day": "day-10"}
     assert (plan["checked"], plan["invalid"]) == (11, 0)
     assert api.get("/api/v1/backfills").json()["items"] == []
 

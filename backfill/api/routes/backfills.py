@@ -8,12 +8,18 @@ from fastapi import APIRouter, Header, Query, Response
 
 from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit
 from backfill.api.cursors import decode_ints, encode
-from backfill.api.presenting import present_backfill, present_run
-from backfill.definitions.redaction import redact
+from backfill.api.presenting import present_backfill, present_plan, present_run
 from backfill.errors import NotFound
 from backfill.lifecycle import backfills, planning
-from backfill.schemas.backfills import Backfill, BackfillRequest, Event, Note, Plan, Span
-from backfill.schemas.base import Page
+from backfill.schemas.backfills import (
+    Backfill,
+    BackfillRequest,
+    Event,
+    Note,
+    Plan,
+    Submitted,
+)
+from backfill.schemas.base import Key, Page
 from backfill.schemas.runs import Run
 from backfill.states import BackfillState, RunState
 from backfill.storage.queries.backfills import BackfillFilter, get_backfill, list_backfills
@@ -22,17 +28,25 @@ from backfill.storage.queries.runs import RunFilter, list_runs
 
 router = APIRouter(prefix="/backfills", tags=["backfills"])
 
-RANGES_SHOWN = 100
-
 
 @router.post("/plan")
-def plan_backfill(api: Api, body: BackfillRequest) -> Plan:
-    """Say what submitting the same body would do; nothing is kept."""
-    request = _request(body)
+def plan_backfill(
+    api: Api,
+    body: BackfillRequest,
+    partition: Annotated[
+        Key | None, Query(description="Show the run config of this one instead of the first.")
+    ] = None,
+) -> Plan:
+    """Say what submitting the same body would do, and why; nothing is kept."""
     plan = planning.plan(
-        api.definitions, request, at=api.clock(), limit=api.settings.max_partitions
+        api.db,
+        api.definitions,
+        _request(body),
+        at=api.clock(),
+        settings=api.settings,
+        partition=partition,
     )
-    return _present_plan(body, plan)
+    return present_plan(body.partition_set, body.selection, plan)
 
 
 @router.post("", status_code=201, responses={200: {"description": "It was submitted before."}})
@@ -49,7 +63,7 @@ def submit_backfill(
             description="The same key with the same body gives the same backfill.",
         ),
     ] = None,
-) -> Backfill:
+) -> Submitted:
     """Submit a backfill: its selection is frozen, its runs are made by the coordinator."""
     submitted = backfills.submit(
         api.db,
@@ -57,9 +71,11 @@ def submit_backfill(
         _request(body, created_by=actor, idempotency_key=idempotency_key),
         at=api.clock(),
         limit=api.settings.max_partitions,
+        planned=body.planned,
     )
     response.status_code = 201 if submitted.created else 200
-    return _shown(api, submitted.backfill_id)
+    shown = _shown(api, submitted.backfill_id)
+    return Submitted.model_validate({**dict(shown), "changes": submitted.changes})
 
 
 @router.get("")
@@ -155,33 +171,9 @@ def _request(
     body: BackfillRequest, *, created_by: str | None = None, idempotency_key: str | None = None
 ) -> planning.BackfillRequest:
     return planning.BackfillRequest(
-        **body.model_dump(), created_by=created_by, idempotency_key=idempotency_key
-    )
-
-
-def _present_plan(body: BackfillRequest, plan: planning.Plan) -> Plan:
-    selected = plan.choice.selected
-    config = plan.first_config
-    shown = {"partition": selected.first_key, **vars(config)} if config is not None else None
-    if shown is not None:
-        shown["config"] = redact(shown["config"])
-    return Plan.model_validate(
-        {
-            "partition_set": body.partition_set,
-            "pipeline": plan.choice.pipeline.name,
-            "selection": body.selection,
-            "count": selected.count,
-            "first": selected.first_key,
-            "last": selected.last_key,
-            "ranges": [
-                Span(first=r.first, last=r.last, count=r.size)
-                for r in selected.key_ranges[:RANGES_SHOWN]
-            ],
-            "range_count": len(selected.key_ranges),
-            "tags": plan.choice.tags,
-            "first_config": shown,
-            **vars(plan.check),
-        }
+        **body.model_dump(exclude={"planned"}),
+        created_by=created_by,
+        idempotency_key=idempotency_key,
     )
 
 

@@ -44,7 +44,9 @@ class BackfillView:
     """A backfill as it is shown.
 
     Attributes:
-        total: Selected partitions.
+        reprocess: Which of the selected partitions it takes: `missing`, `failed`, `all`, `stale`.
+        left_out: How many of the selected partitions it does not take, by reason.
+        total: Partitions that it takes.
         expanded: How many of them were turned into runs, or found gone.
         vanished: How many were gone from the set by then.
         now: The database's time when this was read.
@@ -55,6 +57,8 @@ class BackfillView:
     pipeline: str
     state: BackfillState
     selection: str
+    reprocess: str
+    left_out: Mapping[str, int]
     total: int
     expanded: int
     vanished: int
@@ -129,6 +133,8 @@ def _view(row: Row[Any]) -> BackfillView:
         pipeline=row.pipeline_name,
         state=BackfillState(row.state),
         selection=row.selection,
+        reprocess=row.reprocess,
+        left_out=decoded(row.left_out) or {},
         total=row.total,
         expanded=row.expanded,
         vanished=row.vanished,

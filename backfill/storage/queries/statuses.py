@@ -137,6 +137,8 @@ def in_flight(db: Database, conn: Connection, looked: Looked) -> list[InFlight]:
             "state = 'pending' AND NOT ready",
             "state IN ('queued', 'running')",
         ]
+        if looked.only is None:  # SQLite would read the whole set by its index
+            where = where.replace("set_id", "+set_id")
     rows = conn.execute(
         db.sql(
             " UNION ALL ".join(

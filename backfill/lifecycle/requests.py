@@ -1,0 +1,53 @@
+"""What a person asks for when they ask for a backfill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from backfill.errors import Invalid
+
+QUEUE_TAG = "queue"
+
+
+@dataclass(frozen=True)
+class BackfillRequest:
+    """What a person asks for.
+
+    Attributes:
+        run_config: Merged over every partition's own.
+        reprocess: `missing`, `failed`, `all` or `stale`. When not given: `all` where the selection
+            names statuses or steps are chosen, else `missing`.
+    """
+
+    partition_set: str
+    selection: str
+    max_active_runs: int | None = None
+    priority: int = 0
+    ordering: str = "oldest"
+    max_failures: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, Any] | None = None
+    steps: Sequence[str] | None = None
+    note: str | None = None
+    created_by: str | None = None
+    idempotency_key: str | None = None
+    reprocess: str | None = None
+
+    def fingerprint(self) -> str:
+        """Return a hash of what is asked, to tell a repeated request from another one."""
+        asked = {k: v for k, v in self.__dict__.items() if k not in {"created_by"}}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def check_numbers(request: BackfillRequest) -> None:
+    """Raise Invalid for a limit or an order that makes no sense."""
+    if request.max_active_runs is not None and request.max_active_runs < 1:
+        raise Invalid("max_active_runs must be at least 1; leave it out for no limit.")
+    if request.ordering not in {"oldest", "newest"}:
+        raise Invalid(f'Order "{request.ordering}" is not known; use oldest or newest.')
+    if request.max_failures < 0:
+        raise Invalid("max_failures must be 0 or more.")
