@@ -63,6 +63,22 @@ def patience() -> None:
 waiters = partitions("waiters", "patience", "p", 20)
 
 
+@step
+def wait_in_a_crowd(context: Any) -> None:
+    if context.partition_key == "p30":
+        marks = Marks.of_this_process()
+        marks.make(context, "waiting")
+        marks.wait_allowed(context, listening=False)
+
+
+@pipeline
+def crowd() -> None:
+    wait_in_a_crowd()
+
+
+crowds = partitions("crowds", "crowd", "p", 60)
+
+
 # -- one that fails -------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Row, text
 from backfill.definitions.in_process import LocalDefinitions
 from backfill.definitions.registry import Registry
 from backfill.embedded.supervisor import Change, Program, Supervisor
-from backfill.lifecycle import backfills, doctor
+from backfill.lifecycle import backfills, doctor, runs
 from backfill.lifecycle.backfills import BackfillRequest
 from backfill.local_programs import Fleet, programs
 from backfill.settings import Settings
@@ -179,6 +179,10 @@ class Stack:
     def cancel(self, backfill_id: int) -> None:
         """Give a backfill up."""
         backfills.cancel(self.database, backfill_id, reason="a test gave it up")
+
+    def cancel_run(self, run_id: int) -> None:
+        """Cancel one run."""
+        runs.cancel_run(self.database, run_id, reason="a test gave it up")
 
     def run(self, backfill_id: int, partition: str) -> Row[Any]:
         """Return the row of a partition's run."""

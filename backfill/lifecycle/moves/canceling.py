@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from backfill.lifecycle.moves.feed import ROW, Moved, tell
 from backfill.lifecycle.moves.queueing import free_holds
-from backfill.states import RunMove, RunState
+from backfill.lifecycle.moves.steps import close_waiting
+from backfill.states import RunMove, RunState, StepState
 from backfill.storage.database import Database
 
 
@@ -52,6 +53,8 @@ def _cancel(
     ).all()
     ids = [row.id for row in rows]
     free_holds(db, conn, ids)
+    tried = [row.id for row in rows if row.attempt]
+    close_waiting(db, conn, tried, state=StepState.CANCELED)
     moved = Moved()
     for row in rows:
         moved.run(row, source, RunState.CANCELED)

@@ -16,7 +16,13 @@ from sqlalchemy import Connection, Row
 from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, released, reported
 from backfill.lifecycle.moves.endings import write_endings
 from backfill.lifecycle.moves.feed import Moved, add_told
-from backfill.lifecycle.moves.steps import close_steps, write_errors, write_logs, write_steps
+from backfill.lifecycle.moves.steps import (
+    close_steps,
+    close_waiting_of,
+    write_errors,
+    write_logs,
+    write_steps,
+)
 from backfill.states import AttemptEnd, RunMove, RunState
 from backfill.storage.batch import Batch
 from backfill.storage.database import Database
@@ -63,6 +69,7 @@ def record(
     write_logs(batch, [rep for rep, _ in live], moved)
     add_told(batch, moved)
     batch.run()
+    close_waiting_of(db, conn, endings)
     return Recorded({e.row.id: e.move.target for e in endings}, fenced)
 
 
@@ -141,6 +148,7 @@ def _finish_for_worker(db: Database, conn: Connection, endings: Sequence[Ending]
     close_steps(db, conn, endings, moved)
     add_told(batch, moved)
     batch.run()
+    close_waiting_of(db, conn, endings)
 
 
 def _lock(db: Database, conn: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from backfill.execution.outcomes import ErrorInfo
 from backfill.lifecycle.moves.deciding import Ending, Report
-from backfill.lifecycle.moves.feed import Moved
-from backfill.states import STEP_FINAL, AttemptEnd, StepState
+from backfill.lifecycle.moves.feed import Moved, tell
+from backfill.states import RUN_FINAL, STEP_FINAL, AttemptEnd, RunState, StepState
 from backfill.storage.batch import Batch
 from backfill.storage.database import Database, to_json
 
@@ -83,6 +83,42 @@ def close_steps(db: Database, conn: Connection, endings: Sequence[Ending], moved
             },
         ).all()
         moved.steps.extend([ending.row.id, row.step, state.value] for row in rows)
+
+
+def close_waiting(
+    db: Database, conn: Connection, run_ids: Sequence[int], *, state: StepState
+) -> None:
+    """End the steps that wait for a retry nobody will make: their runs are final.
+
+    Args:
+        state: What they end as, failed or canceled.
+    """
+    if not run_ids:
+        return
+    rows = conn.execute(
+        db.sql(
+            "UPDATE step_outcomes AS o SET state = :state, finished_at = {now}, reason = :reason "
+            f"WHERE {db.one_of('o.run_id', 'ids')} AND o.state = 'retrying' AND NOT EXISTS ("
+            "SELECT 1 FROM step_outcomes AS n WHERE n.run_id = o.run_id AND n.step = o.step "
+            "AND n.attempt > o.attempt) RETURNING run_id, step"
+        ),
+        {
+            "state": state.value,
+            "reason": "its run ended before it was tried again",
+            "ids": db.ints(run_ids),
+        },
+    ).all()
+    moved = Moved(steps=[[row.run_id, row.step, state.value] for row in rows])
+    tell(db, conn, moved)
+
+
+def close_waiting_of(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:
+    """Do so for attempts that ended their runs; a first attempt leaves nothing waiting."""
+    final = [e for e in endings if e.move.target in RUN_FINAL and e.row.attempt > 1]
+    canceled = [e.row.id for e in final if e.move.target is RunState.CANCELED]
+    others = [e.row.id for e in final if e.move.target is not RunState.CANCELED]
+    close_waiting(db, conn, canceled, state=StepState.CANCELED)
+    close_waiting(db, conn, others, state=StepState.FAILED)
 
 
 def write_errors(db: Database, conn: Connection, reports: Sequence[Report]) -> None:
