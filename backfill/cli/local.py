@@ -124,7 +124,7 @@ def _show(stack: LocalStack, console: Console, *, ends: bool) -> int | None:
 
     try:
         with Client(stack.settings.api_url, stack.settings.token) as client:
-            handles = [client.submit(name, "all") for name in DEMO_SETS]
+            handles = [client.submit(name, "all", reprocess="all") for name in DEMO_SETS]
             watch(handles, console=console)
             for handle in handles:
                 _summarize(client, handle)

@@ -12,7 +12,7 @@ import httpx
 
 from backfill.client.handles import BackfillHandle, RunHandle
 from backfill.client.transport import Transport
-from backfill.schemas.backfills import Backfill, Event, Plan
+from backfill.schemas.backfills import Backfill, Event, Plan, Submitted
 from backfill.schemas.base import Document
 from backfill.schemas.definitions import (
     ConfigValidation,
@@ -129,12 +129,17 @@ class Client:
         run_config: Mapping[str, Any] | None = None,
         steps: Sequence[str] | None = None,
         note: str | None = None,
+        reprocess: str | None = None,
+        planned: Mapping[str, int] | None = None,
         idempotency_key: str | None = None,
     ) -> BackfillHandle:
         """Submit a backfill.
 
         Args:
             selection: `all`, keys, inclusive ranges `[a...b]`, joined by commas.
+            reprocess: `missing` (all but what succeeded), `failed`, `all` or `stale`; when not
+                given, `all` where the selection names statuses or steps are chosen, else `missing`.
+            planned: The `counts` of a plan; the handle's `info.changes` says what changed since.
             idempotency_key: Give the same one again to get the same backfill; drawn at random
                 when not given, so that a retried request makes only one.
         """
@@ -150,12 +155,14 @@ class Client:
                 "run_config": run_config,
                 "steps": steps,
                 "note": note,
+                "reprocess": reprocess,
+                "planned": planned,
             },
         )
         told = self.transport.send(
             "POST", "/backfills", body=body, idempotency_key=idempotency_key or _new_key()
         )
-        return BackfillHandle(self.transport, Backfill.model_validate(told))
+        return BackfillHandle(self.transport, Submitted.model_validate(told))
 
     def backfill(self, backfill_id: str | int) -> BackfillHandle:
         """Return a backfill."""
