@@ -13,5 +13,5 @@ from backfill import execute_partition
 def test_a_day_is_reported() -> None:
     result = execute_partition(sales_days, "2026-01-05")
     assert result.success
-    report = json.loads(Path(result.output_for_step("report")).read_text())
+    report = json.loads(Path(result.output("report")).read_text())
     assert report["total"] > 0
