@@ -134,15 +134,33 @@ class Admitter:
 
         The caller holds the leader row's lock, so sums of limits are taken by one at a time.
         """
-        by_queue: dict[str, list[Lane]] = defaultdict(list)
-        for lane in self._lanes(conn):
-            by_queue[lane.queue].append(lane)
         slots = living_slots(self._db, conn, self._settings)
-        queued = self._queued(conn)
+        lanes = self._lanes(conn)
+        waiting = self._waiting(conn)
+        by_queue: dict[str, list[Lane]] = defaultdict(list)
+        for lane in lanes:
+            if not self._stuck_elsewhere(lane, waiting, slots):
+                by_queue[lane.queue].append(lane)
+        queued: Counter[str] = Counter()
+        for (_, queue), messages_waiting in waiting.items():
+            queued[queue] += messages_waiting
         messages: list[Message] = []
-        for queue, lanes in by_queue.items():
-            messages += self._fill(conn, lanes, slots.get(queue, 1), queued[queue])
+        for queue, together in by_queue.items():
+            messages += self._fill(conn, together, slots.get(queue, 1), queued[queue])
         return messages
+
+    def _stuck_elsewhere(
+        self, lane: Lane, waiting: Mapping[tuple[int | None, str], int], slots: Mapping[str, int]
+    ) -> bool:
+        """Say whether enough runs of a backfill wait in a queue that their own tags sent them to.
+
+        Launches are few and have nothing to do with each other: one does not hold up the rest.
+        """
+        return lane.id is not None and any(
+            count >= slots.get(queue, 1) * self._settings.queued_per_slot
+            for (lane_id, queue), count in waiting.items()
+            if lane_id == lane.id and queue != lane.queue
+        )
 
     def _fill(
         self, conn: Connection, lanes: Sequence[Lane], slots: int, queued: int
@@ -234,16 +252,17 @@ class Admitter:
             for row in rows
         }
 
-    def _queued(self, conn: Connection) -> Counter[str]:
-        """Return how many messages each queue holds."""
+    def _waiting(self, conn: Connection) -> Counter[tuple[int | None, str]]:
+        """Return how many messages of each lane each queue holds."""
         rows = conn.execute(
             self._db.sql(
-                "SELECT coalesce(queue, :default) AS queue, count(DISTINCT message_id) AS n "
-                "FROM runs WHERE state = 'queued' GROUP BY 1"
+                "SELECT r.backfill_id, coalesce(r.queue, :default) AS queue, "
+                "count(DISTINCT r.message_id) AS n FROM runs r WHERE r.state = 'queued' "
+                "GROUP BY 1, 2"
             ),
             {"default": self._settings.default_queue},
         ).all()
-        return Counter({row.queue: row.n for row in rows})
+        return Counter({(row.backfill_id, row.queue): row.n for row in rows})
 
     def _candidates(self, conn: Connection, lane: Lane, limit: int) -> Sequence[Row[Any]]:
         direction = "DESC" if lane.newest_first else "ASC"
