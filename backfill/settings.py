@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from backfill.roles import Role
+
 MAX_SOCKET_PATH = 103
 
 
@@ -112,6 +114,19 @@ class Settings(BaseSettings):
         default=25.0,
         ge=0,
         description="A stopping worker lets its steps finish this long, then hands its runs back.",
+    )
+    sso_header: str = Field(
+        default="",
+        description="Header in which a proxy names who is logged in, such as X-Forwarded-User; "
+        "empty: off. Needs BACKFILL_SSO_PROXIES.",
+    )
+    sso_proxies: str = Field(
+        default="",
+        description="Comma-separated addresses or networks of the proxies that may set it.",
+    )
+    sso_role: Role = Field(
+        default=Role.VIEWER,
+        description="Role of those whom a proxy names: viewer, operator or admin.",
     )
     ready_file: str = Field(
         default="",

@@ -10,10 +10,10 @@ import structlog
 import uvicorn
 
 from backfill.api.app import create_app
-from backfill.api.guarding import is_loopback
+from backfill.api.door import Door
 from backfill.api.live.hub import Hub
 from backfill.definitions.process import DefinitionsProcess
-from backfill.errors import BackfillError, Invalid
+from backfill.errors import BackfillError
 from backfill.settings import Settings, get_settings
 from backfill.storage.database import Database
 from backfill.telemetry import configure_logging
@@ -40,9 +40,9 @@ def serve(settings: Settings) -> None:
         Invalid: The address can be reached from elsewhere and nobody has to log in.
         Unavailable: The database is not at this code's schema.
     """
-    require_safe_address(settings)
     db = Database(settings.effective_database_url(), pool_size=POOL_SIZE)
     db.require_schema()
+    Door(settings, db).require_safe()
     with DefinitionsProcess(
         settings.definition_sources(), call_seconds=settings.call_seconds, reload=settings.reload
     ) as definitions:
@@ -54,6 +54,7 @@ def serve(settings: Settings) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         # What uvicorn calls again after its own orderly end: nothing is left to do then.
@@ -75,15 +76,6 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._hub.end()
         await super().shutdown(sockets)
-
-
-def require_safe_address(settings: Settings) -> None:
-    """Raise Invalid for an address that others can reach while nobody has to log in."""
-    if not is_loopback(settings.host):
-        raise Invalid(
-            f"BACKFILL_HOST={settings.host} can be reached from elsewhere, and this API asks "
-            "nobody to log in. Bind it to 127.0.0.1."
-        )
 
 
 if __name__ == "__main__":

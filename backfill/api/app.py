@@ -6,19 +6,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
 from backfill.api import problems
 from backfill.api.context import Context
-from backfill.api.guarding import Guard, SecurityHeaders, is_loopback
+from backfill.api.door import Audit, Door, authorize
+from backfill.api.guarding import Guard, SecurityHeaders
 from backfill.api.live.directory import Directory
 from backfill.api.live.hub import Hub
 from backfill.api.live.reader import Reader
 from backfill.api.rates import Rates
-from backfill.api.routes import backfills, events, fleet, matrix, runs
+from backfill.api.routes import access, backfills, events, fleet, matrix, runs
 from backfill.api.routes import definitions as defined
 from backfill.definitions.calls import Definitions
 from backfill.settings import Settings
@@ -41,7 +42,9 @@ def create_app(
         clock: Gives the moment at which partition sets are looked at, in UTC.
     """
     directory = Directory(db)
-    context = Context(settings, db, definitions, Rates(), directory, Hub(directory), clock)
+    context = Context(
+        settings, db, definitions, Rates(), directory, Hub(directory), Door(settings, db), clock
+    )
     app = FastAPI(
         title="Backfill",
         version="1",
@@ -54,12 +57,20 @@ def create_app(
         lifespan=_following_the_feed,
     )
     app.state.context = context
-    for noun in (defined, matrix, backfills, runs, events, fleet):
-        app.include_router(noun.router, prefix=PREFIX, responses=problems.RESPONSES)
+    behind_the_door = [Depends(authorize)]
+    for noun in (defined, matrix, backfills, runs, events, fleet, access):
+        app.include_router(
+            noun.router,
+            prefix=PREFIX,
+            responses=problems.RESPONSES,
+            dependencies=behind_the_door,
+        )
+    app.include_router(access.public, prefix=PREFIX, responses=problems.RESPONSES)
     app.include_router(fleet.health, responses={503: problems.RESPONSES[503]})
     problems.install(app)
+    app.add_middleware(Audit)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES)
-    app.add_middleware(Guard, local_only=is_loopback(settings.host))
+    app.add_middleware(Guard)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -10,10 +10,12 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from backfill.api.cursors import MAX_INT, MAX_LENGTH
+from backfill.api.door import Door
 from backfill.api.live.directory import Directory
 from backfill.api.live.hub import Hub
 from backfill.api.rates import Rates
 from backfill.definitions.calls import Definitions
+from backfill.lifecycle import access
 from backfill.settings import Settings
 from backfill.storage.database import Database
 
@@ -34,6 +36,7 @@ class Context:
     rates: Rates
     directory: Directory
     hub: Hub
+    door: Door
     clock: Callable[[], datetime]
 
 
@@ -42,12 +45,18 @@ async def _context(request: Request) -> Context:
     return context
 
 
+async def _holder(request: Request) -> access.Holder:
+    holder: access.Holder = request.state.holder
+    return holder
+
+
 async def _actor(request: Request) -> str:
-    actor: str = getattr(request.state, "actor", "local")
-    return actor
+    holder: access.Holder = request.state.holder
+    return holder.name
 
 
 Api = Annotated[Context, Depends(_context)]
+Holder = Annotated[access.Holder, Depends(_holder)]
 Actor = Annotated[str, Depends(_actor)]
 IdPath = Annotated[int, Path(ge=1, le=MAX_INT, examples=["42"])]
 NamePath = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]

@@ -12,7 +12,7 @@ from backfill.api.problems import BodyTooLarge, respond
 from backfill.errors import BackfillError, Forbidden
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-_SAFE = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -52,37 +52,30 @@ class SecurityHeaders:
 
 
 class Guard:
-    """Refuses requests that another web page makes a browser send, and too large bodies.
+    """Refuses changes that another web page makes a browser send, and too large bodies."""
 
-    Args:
-        local_only: Nobody logs in here, so only names of this machine are taken as host: a page
-            whose name was pointed at this address must not be served.
-    """
-
-    def __init__(self, app: ASGIApp, *, local_only: bool) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._local_only = local_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        problem = self._problem(scope["method"], headers)
+        problem = _problem(scope["method"], headers)
         if problem is not None:
             await respond(problem)(scope, receive, send)
             return
         await self._app(scope, _Limited(receive), send)
 
-    def _problem(self, method: str, headers: Headers) -> BackfillError | None:
-        if self._local_only and not is_loopback(_hostname(headers.get("host", ""))):
-            return Forbidden("Without tokens this API answers only under a name of this machine.")
-        if method not in _SAFE and _is_foreign(headers):
-            return Forbidden("This request comes from another web page.")
-        declared = headers.get("content-length", "0")
-        if not declared.isdecimal() or int(declared) > MAX_BODY_BYTES:
-            return _too_large()
-        return None
+
+def _problem(method: str, headers: Headers) -> BackfillError | None:
+    if method not in SAFE_METHODS and _is_foreign(headers):
+        return Forbidden("This request comes from another web page.")
+    declared = headers.get("content-length", "0")
+    if not declared.isdecimal() or len(declared) > 20 or int(declared) > MAX_BODY_BYTES:
+        return _too_large()
+    return None
 
 
 class _Limited:
@@ -110,7 +103,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _hostname(host: str) -> str:
+def hostname(host: str) -> str:
+    """Return the name of a Host header without its port."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -118,10 +112,14 @@ def _hostname(host: str) -> str:
 
 
 def _is_foreign(headers: Headers) -> bool:
-    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-        return True
+    """Say whether another site's page made the browser send this."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"none", "same-origin"}
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    if origin is None:
+        return False
+    return origin.rpartition("://")[2].lower() != headers.get("host", "").lower()
 
 
 def _too_large() -> BodyTooLarge:

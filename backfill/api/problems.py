@@ -33,6 +33,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         404: "The named thing does not exist.",
         409: "The thing is not in a state that allows this.",
         413: "The body is too large.",
+        429: "Too many wrong tokens came from this address lately.",
         422: "The request makes no sense as it is.",
         503: "The database or the definitions cannot be reached now.",
     }.items()

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from backfill.cli import profile
+
 if TYPE_CHECKING:
     from backfill.client import Client
 
@@ -22,12 +24,24 @@ class Connection:
     _opened: list[Client] = field(default_factory=list)
 
     def client(self, *, retries: int = RETRIES) -> Client:
-        """Return a client of that API; without a URL, of the `backfill dev` that runs here."""
+        """Return a client of that API.
+
+        Without a URL: of the `backfill dev` that runs here, else of the API logged in to.
+        """
         from backfill.client import Client
 
-        opened = Client(self.url or _of_dev(), self.token, retries=retries)
+        url, token = self._target()
+        opened = Client(url, token, retries=retries)
         self._opened.append(opened)
         return opened
+
+    def _target(self) -> tuple[str | None, str | None]:
+        if self.url is not None or (dev := _of_dev()) is None:
+            kept = profile.read()
+            if kept is not None and self.url in {None, kept.url}:
+                return kept.url, self.token or kept.token
+            return self.url, self.token
+        return dev, self.token
 
     def close(self) -> None:
         """Close the clients that were handed out."""

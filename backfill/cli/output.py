@@ -19,6 +19,9 @@ PIPED_WIDTH = 200
 
 STYLES = {
     "succeeded": "green",
+    "valid": "green",
+    "revoked": "red",
+    "expired": "red",
     "failed": "red",
     "lost": "red",
     "running": "blue",

@@ -12,6 +12,8 @@ import httpx
 
 from backfill.client.handles import BackfillHandle, RunHandle
 from backfill.client.transport import Transport
+from backfill.roles import Role
+from backfill.schemas.access import AuditEntry, NewToken, Session, Tokens
 from backfill.schemas.backfills import Backfill, Event, Plan, Submitted
 from backfill.schemas.base import Document
 from backfill.schemas.definitions import (
@@ -264,6 +266,29 @@ class Client:
         """Iterate over what operators did with a backfill, newest first."""
         return self.pages(f"/backfills/{_part(str(backfill))}/events", Event, {})
 
+    # -- access -------------------------------------------------------------------------------
+
+    def who_am_i(self) -> Session:
+        """Say who this client's token belongs to."""
+        return Session.model_validate(self._get("/session"))
+
+    def tokens(self) -> Tokens:
+        """Return every token, without its secret."""
+        return Tokens.model_validate(self._get("/tokens"))
+
+    def create_token(self, name: str, role: Role | str, *, days: float | None = None) -> NewToken:
+        """Make a token; it is shown this once."""
+        body = {"name": name, "role": str(role), "days": days}
+        return NewToken.model_validate(self._post("/tokens", body))
+
+    def revoke_token(self, name: str) -> None:
+        """Make a token and its sessions invalid at once."""
+        self._post(f"/tokens/{_part(name)}/revoke", None)
+
+    def audit(self) -> Iterator[AuditEntry]:
+        """Iterate over who changed what, newest first."""
+        return self.pages("/audit", AuditEntry, {})
+
     # -- requests -----------------------------------------------------------------------------
 
     def pages(self, path: str, kind: type[T], params: Mapping[str, Any]) -> Iterator[T]:
@@ -280,7 +305,7 @@ class Client:
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         return self.transport.send("GET", path, params=params)
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+    def _post(self, path: str, body: Mapping[str, Any] | None) -> Any:
         return self.transport.send("POST", path, body=body)
 
 

@@ -100,7 +100,7 @@ class Transport:
         )
         answer = self._send(request, safe=method == "GET" or idempotency_key is not None)
         if answer.is_success:
-            return answer.json()
+            return answer.json() if answer.content else None
         raise error_of(answer.status_code, answer.text, _json(answer))
 
     @contextmanager

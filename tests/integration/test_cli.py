@@ -15,14 +15,17 @@ import pytest
 from backfill.api.app import create_app
 from backfill.cli import main
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunEnd, RunOutcome, StepOutcome
-from backfill.lifecycle import backfills
+from backfill.lifecycle import access, backfills
 from backfill.lifecycle.moves import Claim, Report
+from backfill.roles import Role
+from backfill.settings import get_settings
 from backfill.states import StepState
 from backfill.storage.database import Database
 from tests.support.databases import SQLiteFiles, one_database
 from tests.support.house import NOON, House, steps_ok
 from tests.support.loading import loaded
 from tests.support.serving import serving
+from tests.support.waiting import wait_until
 
 DEFINITIONS = """
 from backfill import Partition, PartitionSetDefinition, pipeline, step
@@ -323,6 +326,47 @@ def test_definitions_and_workers_are_listed(run: Run, house: House) -> None:
     assert "No workers" in run("workers").out
     house.worker("w1@host")
     assert "w1@host" in run("workers").out
+
+
+# -- access ---------------------------------------------------------------------------------------
+
+
+def test_a_token_is_made_used_and_revoked(
+    run: Run, house: House, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BACKFILL_DATABASE_URL", house.db.url.render_as_string(hide_password=False))
+    get_settings.cache_clear()
+    try:
+        made = run("tokens", "create", "me", "--role", "admin", "--local")
+        assert made.status == 0
+        token = made.out.strip()
+        wait_until(lambda: run("list").status == 1, "the door to close")
+        assert "asks for a token" in run("list").err
+        login = run("login", url, "--token", token)
+        assert f"Logged in to {url} as me (admin)." in login.out
+        assert (tmp_path / "config/backfill/profile.json").stat().st_mode & 0o777 == 0o600
+        assert run("list").status == 0
+        assert "me" in run("tokens", "list").out
+        assert json.loads(run("tokens", "create", "ci", "--role", "viewer", "--json").out)["token"]
+        assert run("tokens", "revoke", "ci").out == "ci is revoked.\n"
+        assert "POST /api/v1/tokens/ci/revoke" in run("audit").out
+        assert (
+            'Did you mean "viewer"?'
+            in run("tokens", "create", "x", "--role", "vewer", "--local").err
+        )
+        assert run("logout").out == "Logged out.\n"
+        assert run("list").status == 1
+    finally:
+        get_settings.cache_clear()
+
+
+def test_login_keeps_no_wrong_token(run: Run, house: House, url: str, tmp_path: Path) -> None:
+    access.create_token(house.db, "one", Role.VIEWER)
+    wait_until(lambda: run("list").status == 1, "the door to close")
+    printed = run("login", url, "--token", "bf_wrong")
+    assert printed.status == 1
+    assert "not valid" in printed.err
+    assert not (tmp_path / "config").exists()
 
 
 # -- the API's side -------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Header, Query, Response
 
 from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit
 from backfill.api.cursors import decode_ints, encode
+from backfill.api.door import needs
 from backfill.api.presenting import present_backfill, present_plan, present_run
 from backfill.errors import NotFound
 from backfill.lifecycle import backfills, planning
+from backfill.roles import Role
 from backfill.schemas.backfills import (
     Backfill,
     BackfillRequest,
@@ -30,6 +32,7 @@ router = APIRouter(prefix="/backfills", tags=["backfills"])
 
 
 @router.post("/plan")
+@needs(Role.VIEWER)
 def plan_backfill(
     api: Api,
     body: BackfillRequest,

@@ -7,8 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from backfill.api.context import Api, Cursor, Limit, NamePath
+from backfill.api.door import needs
 from backfill.api.keys import Order, key_page, require_key
 from backfill.definitions.redaction import redact
+from backfill.roles import Role
 from backfill.schemas import definitions as schemas
 
 router = APIRouter(tags=["definitions"])
@@ -29,6 +31,7 @@ def get_pipeline(api: Api, name: NamePath) -> schemas.Pipeline:
 
 
 @router.post("/pipelines/{name}/validate")
+@needs(Role.VIEWER)
 def validate_config(
     api: Api, name: NamePath, body: schemas.ValidateConfig
 ) -> schemas.ConfigValidation:
