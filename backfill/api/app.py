@@ -19,7 +19,7 @@ from backfill.api.live.directory import Directory
 from backfill.api.live.hub import Hub
 from backfill.api.live.reader import Reader
 from backfill.api.rates import Rates
-from backfill.api.routes import access, backfills, events, fleet, matrix, runs
+from backfill.api.routes import access, backfills, events, fleet, matrix, overview, runs
 from backfill.api.routes import definitions as defined
 from backfill.definitions.calls import Definitions
 from backfill.settings import Settings
@@ -58,7 +58,7 @@ def create_app(
     )
     app.state.context = context
     behind_the_door = [Depends(authorize)]
-    for noun in (defined, matrix, backfills, runs, events, fleet, access):
+    for noun in (defined, matrix, overview, backfills, runs, events, fleet, access):
         app.include_router(
             noun.router,
             prefix=PREFIX,

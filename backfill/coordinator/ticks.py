@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Row
 from backfill.coordinator.broker import Publisher
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, DefinitionsUnavailable
-from backfill.lifecycle import backfills, fleet, folding, moves, schedules
+from backfill.lifecycle import backfills, fleet, folding, moves, rollup, schedules
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
@@ -26,6 +27,7 @@ from backfill.storage.database import Database
 log = structlog.get_logger(__name__)
 
 FIRST_CHUNK = 1_000
+ROLLUP_BLOCKS = 3
 REAP_LIMIT = 500
 PUBLISH_LIMIT = 2_000
 PUBLISH_AGAIN_AFTER_FAILURE_US = 2_000_000
@@ -78,6 +80,8 @@ class Ticks:
             _Slow(0.25, self.wake),
             _Slow(2.0, self.look_at_queues),
             _Slow(1.0, self.schedules),
+            _Slow(0.5, self.rollup),
+            _Slow(60.0, self.rollup_drift),
             _Slow(5.0, self.settle_all),
             _Slow(30.0, self.prune),
         ]
@@ -230,17 +234,20 @@ class Ticks:
             )
 
     def look_at_queues(self) -> bool:
-        """Ask the broker how deep its queues are, only while something should be in them."""
+        """Have the broker asked how deep its queues are, only while something should be in them.
+
+        The answer is that of the question before: nobody waits for a broker here.
+        """
+        depths = self._publisher.gauge.measured()
         with self._db.read() as conn:
             state = fleet.publish_state(self._db, conn)
         if not state.n:
             self._queue_empty = False
             return False
-        old_enough = state.at - state.oldest > HURRY_AFTER_US
-        if old_enough:
-            depth = self._publisher.depth(self._settings.default_queue)
-            self._queue_empty = depth == 0
-            depths = {self._settings.default_queue: depth}
+        if state.at - state.oldest > HURRY_AFTER_US:
+            self._publisher.gauge.measure(self._settings.default_queue)
+        if depths:
+            self._queue_empty = depths.get(self._settings.default_queue) == 0
             self._db.transact(lambda conn: fleet.note_queues(self._db, conn, depths))
         return False
 
@@ -257,6 +264,23 @@ class Ticks:
                 reason=tick.reason,
             )
         return bool(handled)
+
+    def rollup(self) -> bool:
+        """Keep the matrix overview up to date, a few blocks at a time."""
+        at = self._time()
+        read = rollup.mark(self._db, self._definitions, at)
+        rollup.compute(self._db, self._definitions, at, limit=ROLLUP_BLOCKS)
+        return read == rollup.FEED_ROWS
+
+    def rollup_drift(self) -> bool:
+        """Mark the blocks of the overview that a changed definition moved."""
+        rollup.mark_moved(self._db, self._definitions, self._time())
+        return False
+
+    def _time(self) -> datetime:
+        """Return the database's time."""
+        with self._db.read() as conn:
+            return datetime.fromtimestamp(self._db.clock(conn) / 1e6, UTC)
 
     def prune(self) -> bool:
         """Forget old feed rows."""

@@ -96,12 +96,16 @@ def _add_work(db: Database, conn: Connection, work: dict[int, list[int]]) -> Non
 
 
 def prune_feed(db: Database, conn: Connection, *, older_than_us: int, limit: int = 5000) -> int:
-    """Forget folded feed rows older than this; listeners further behind read everything anew."""
+    """Forget feed rows older than this that every cursor is past.
+
+    Listeners that are further behind read everything anew.
+    """
     result = conn.execute(
         db.sql(
-            "DELETE FROM feed WHERE id IN (SELECT f.id FROM feed f, cursors c "
-            "WHERE c.name = :name AND (f.xid, f.id) <= (c.xid, c.id) "
-            "AND f.at < {now} - :age ORDER BY f.id LIMIT :limit)"
+            "DELETE FROM feed WHERE id IN (SELECT f.id FROM feed f WHERE f.at < {now} - :age "
+            "AND EXISTS (SELECT 1 FROM cursors c WHERE c.name = :name) AND NOT EXISTS "
+            "(SELECT 1 FROM cursors c WHERE (f.xid, f.id) > (c.xid, c.id)) "
+            "ORDER BY f.id LIMIT :limit)"
         ),
         {"name": CURSOR, "age": older_than_us, "limit": limit},
     )

@@ -440,3 +440,26 @@ audit = Table(
     Column("status", Integer),  # null until it was answered
     sqlite_autoincrement=True,
 )
+
+# The rollup behind the matrix overview: counts by step and status per block of partitions, and
+# the blocks in which something moved since they were computed.
+matrix_blocks = Table(
+    "matrix_blocks",
+    metadata,
+    Column("set_id", BigInteger, nullable=False),
+    Column("block", BigInteger, nullable=False),
+    Column("first_key", Text, nullable=False),
+    Column("counts", Json, nullable=False),
+    Column("computed_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("set_id", "block"),
+)
+
+matrix_marks = Table(
+    "matrix_marks",
+    metadata,
+    Column("set_id", BigInteger, nullable=False),
+    Column("block", BigInteger, nullable=False),
+    Column("marked_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("set_id", "block"),
+    Index("ix_matrix_marks_marked", "marked_at"),
+)
