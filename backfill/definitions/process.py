@@ -200,9 +200,7 @@ class DefinitionsProcess:
             [PartitionProblem(**problem) for problem in told["problems"]],
         )
 
-    def due_ticks(
-        self, schedule: str, since: datetime, until: datetime, *, limit: int
-    ) -> DueTicks:
+    def due_ticks(self, schedule: str, since: datetime, until: datetime, *, limit: int) -> DueTicks:
         told = self._pool.call(
             f'The ticks of schedule "{schedule}"',
             "due_ticks",
