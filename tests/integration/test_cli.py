@@ -79,8 +79,14 @@ def url(house: House) -> Iterator[str]:
 
 
 @pytest.fixture
-def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Run:
     """Run a command in this process."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
     def run_command(*words: str) -> Printed:
         monkeypatch.setattr(sys, "argv", ["backfill", "--url", url, *words])
