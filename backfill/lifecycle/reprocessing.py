@@ -145,13 +145,13 @@ def asked_groups(policy: Reprocess, selected: SelectionResult) -> list[PlanGroup
     rest = "stale" if policy is Reprocess.STALE else NEW
     runs: list[PlanGroup] = []
     waits: list[PlanGroup] = []
+    if selected.unmarked is not None:
+        runs.append(_group(Action.RUN, rest, selected.unmarked))
     for told in selected.marked:
         if told.name.startswith(f"{IN_FLIGHT}:"):
             waits.append(_waiting(told))
         else:
             runs.append(_group(Action.RUN, told.name, told))
-    if selected.unmarked is not None:
-        runs.append(_group(Action.RUN, rest, selected.unmarked))
     return sorted(runs, key=lambda group: -group.count) + waits
 
 
