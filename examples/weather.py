@@ -102,7 +102,7 @@ def _problems(day: Record, limits: Mapping[str, float]) -> Iterator[str]:
 @step
 def temperature(week: list[Record]) -> dict[str, float]:
     """Compare the day's mean temperature with the week's."""
-    means = [(day["temp_min"] + day["temp_max"]) / 2 for day in week]
+    means = [_mean([day["temp_min"], day["temp_max"]]) for day in week]
     return {"temperature": means[-1], "temperature_of_week": _mean(means)}
 
 
