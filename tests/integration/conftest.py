@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.failpoints import ForgetfulDatabase
 from tests.support.house import House, open_house
 
 
@@ -17,3 +18,11 @@ def house(database_url: str, tmp_path: Path) -> Iterator[House]:
         yield opened
         opened.fold()
         assert opened.sick() == []
+
+
+@pytest.fixture
+def forgetful(house: House) -> ForgetfulDatabase:
+    """The house's database, which may lose answers."""
+    assert house.clock is not None
+    house.db = opened = house.clock.open(ForgetfulDatabase)
+    return opened

@@ -14,14 +14,6 @@ from tests.support.house import House
 SHOPS = [f"shop-{n:02}" for n in range(12)]
 
 
-@pytest.fixture
-def forgetful(house: House) -> ForgetfulDatabase:
-    """The house's database, which may lose answers."""
-    assert house.clock is not None
-    house.db = opened = house.clock.open(ForgetfulDatabase)
-    return opened
-
-
 def nothing_was_made(house: House) -> bool:
     made = [house.row(f"SELECT count(*) AS n FROM {t}").n for t in ("backfills", "events", "feed")]
     return made == [0, 0, 0]

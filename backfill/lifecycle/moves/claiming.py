@@ -23,6 +23,9 @@ def claim(
 ) -> Sequence[Row[Any]]:
     """CLAIM: queued -> running under a fresh lease token. Only this raises `attempt`.
 
+    A message that was packed and comes late may find its runs marked to travel alone: they share
+    this lease all the same, and `message_size` must say so, or a crash would be charged to each.
+
     Returns:
         A row per claimed run, in id order, with `at`, the database's time of the claim.
     """
@@ -31,11 +34,18 @@ def claim(
         conn,
         "UPDATE runs SET state = 'running', attempt = attempt + 1, token = :token, "
         "worker_id = :worker, lease_expires_at = {now} + :lease, next_publish_at = NULL, "
-        "started_at = {now} "
+        "started_at = {now}, "
+        "message_size = CASE WHEN message_size < :together THEN :together ELSE message_size END "
         f"WHERE {db.one_of('id', 'ids')} AND {in_states(RunMove.CLAIM.sources)} "
         f"RETURNING {ROW}, generation, pipeline_id, message_id, message_size, queued_at, "
         "tags, run_config, steps, parent_id, failures, started_at, {now} AS at",
-        {"token": token, "worker": worker_id, "lease": lease_us, "ids": db.ints(run_ids)},
+        {
+            "token": token,
+            "worker": worker_id,
+            "lease": lease_us,
+            "ids": db.ints(run_ids),
+            "together": len(run_ids),
+        },
         source=RunState.QUEUED,
         target=RunMove.CLAIM.target,
     )

@@ -17,6 +17,7 @@ from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, relea
 from backfill.lifecycle.moves.endings import write_endings
 from backfill.lifecycle.moves.feed import Moved, add_told
 from backfill.lifecycle.moves.steps import (
+    close_running_of,
     close_steps,
     close_waiting_of,
     write_errors,
@@ -69,6 +70,7 @@ def record(
     write_logs(batch, [rep for rep, _ in live], moved)
     add_told(batch, moved)
     batch.run()
+    close_running_of(db, conn, [e for e in endings if e.move is not RunMove.SUCCEED])
     close_waiting_of(db, conn, endings)
     return Recorded({e.row.id: e.move.target for e in endings}, fenced)
 

@@ -65,10 +65,40 @@ def write_steps(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
     moved.steps.extend([v["run_id"], v["step"], v["state"]] for v in values)
 
 
+def close_running_of(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:
+    """End the steps that attempts broke off without a word about them."""
+    if not endings:
+        return
+    shape = {"run_id": "bigint", "attempt": "int", "state": "text", "reason": "text"}
+    values = [
+        {
+            "run_id": e.row.id,
+            "attempt": e.row.attempt,
+            "state": _broken_off(e).value,
+            "reason": cut(e.reason),
+        }
+        for e in endings
+    ]
+    rows = conn.execute(
+        db.sql(
+            "UPDATE step_outcomes SET state = c.state, finished_at = {now}, reason = c.reason "
+            f"FROM {db.records('c', shape)} WHERE step_outcomes.run_id = c.run_id "
+            "AND step_outcomes.attempt = c.attempt AND step_outcomes.state = 'running' "
+            "RETURNING step_outcomes.run_id, step_outcomes.step, step_outcomes.state"
+        ),
+        {"c": to_json(values)},
+    ).all()
+    tell(db, conn, Moved(steps=[[row.run_id, row.step, row.state] for row in rows]))
+
+
+def _broken_off(ending: Ending) -> StepState:
+    return StepState.CANCELED if ending.end is AttemptEnd.CANCELED else StepState.FAILED
+
+
 def close_steps(db: Database, conn: Connection, endings: Sequence[Ending], moved: Moved) -> None:
     """End the steps that a dead worker left running, so that no box runs for ever."""
     for ending in endings:
-        state = StepState.CANCELED if ending.end is AttemptEnd.CANCELED else StepState.FAILED
+        state = _broken_off(ending)
         rows = conn.execute(
             db.sql(
                 "UPDATE step_outcomes SET state = :state, finished_at = {now}, reason = :reason "
