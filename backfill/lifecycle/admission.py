@@ -207,11 +207,13 @@ class Admitter:
     # -- reading ------------------------------------------------------------------------------
 
     def _lanes(self, conn: Connection) -> list[Lane]:
-        """Read the open lanes, locking their backfills against cancel, pause and edit."""
+        """Read the lanes with something ready, locking their backfills against cancel and edit."""
         rows = conn.execute(
             self._db.sql(
                 "SELECT b.id, b.priority, b.queue, b.max_active_runs, b.ordering, b.pipeline_id "
-                f"FROM backfills b WHERE b.state = 'running' ORDER BY b.id{self._db.for_update}"
+                "FROM backfills b WHERE b.state = 'running' AND EXISTS (SELECT 1 FROM runs r "
+                "WHERE r.backfill_id = b.id AND r.state = 'pending' AND r.ready) "
+                f"ORDER BY b.id{self._db.for_update}"
             )
         ).all()
         active = self._active(conn)
@@ -230,7 +232,20 @@ class Admitter:
             )
             for row in rows
         ]
-        return [Lane(id=None, priority=0, queue=default, active=active[None]), *lanes]
+        if self._launches(conn):
+            lanes.insert(0, Lane(id=None, priority=0, queue=default, active=active[None]))
+        return lanes
+
+    def _launches(self, conn: Connection) -> bool:
+        """Say whether a run outside any backfill is ready."""
+        return bool(
+            conn.execute(
+                self._db.sql(
+                    "SELECT EXISTS (SELECT 1 FROM runs WHERE backfill_id IS NULL "
+                    "AND state = 'pending' AND ready)"
+                )
+            ).scalar_one()
+        )
 
     def _active(self, conn: Connection) -> Counter[int | None]:
         rows = conn.execute(
