@@ -376,7 +376,9 @@ schedules = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("running", Boolean, nullable=False),
-    Column("handled_until", BigInteger, nullable=False),  # ticks up to here have been handled
+    Column("handled_until", BigInteger, nullable=False),  # what ticked up to here is in `ticks`
+    Column("cron", Text),  # with its zone: as last seen in the code
+    Column("timezone", Text),
     Column("changed_at", BigInteger, nullable=False),
     Column("changed_by", Text),
 )
@@ -391,11 +393,14 @@ ticks = Table(
     Column("reason", Text),
     Column("error", Text),
     Column("run_ids", Json),
+    Column("by_hand", Boolean, nullable=False, server_default=text("false")),
+    Column("asked_by", Text),  # who ticked by hand
     Column("started_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     UniqueConstraint("schedule", "tick_at", name="uq_ticks_schedule"),
     CheckConstraint(f"state IN ({_listed(TickState)})", name="state"),
     CheckConstraint("(state = 'started') = (finished_at IS NULL)", name="finished"),
+    _partial("ix_ticks_started", "schedule", "tick_at", where="state = 'started'"),
 )
 
 # -- access: who may do what, and who did -------------------------------------------------------
