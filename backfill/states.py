@@ -143,6 +143,11 @@ class RunMove(Enum):
         "canceled before a worker claimed it",
     )
     SKIP = ({RunState.PENDING}, RunState.SKIPPED, "its partition was left out, with a reason")
+    LEAVE_OUT = (
+        {RunState.RUNNING},
+        RunState.SKIPPED,
+        "its partition turned out to have left the set; none of its steps began",
+    )
 
 
 class BackfillMove(Enum):

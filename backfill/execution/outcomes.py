@@ -104,6 +104,7 @@ class RunEnd(StrEnum):
     CANCELED = "canceled"
     RETRY = "retry"  # asks for the whole run to be tried again later
     RELEASED = "released"  # told to hand the run back (worker shutdown)
+    SKIPPED = "skipped"  # left out before its steps began; the error says why
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from backfill.lifecycle.moves.queueing import (
     wake_waiting,
 )
 from backfill.lifecycle.moves.recording import Recorded, lose, reap, record, release, stop
+from backfill.lifecycle.moves.skipping import skip_pending
 from backfill.lifecycle.moves.steering import move_backfill
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "release",
     "renew",
     "request_cancel",
+    "skip_pending",
     "stop",
     "wake_due",
     "wake_waiting",

@@ -72,6 +72,8 @@ def reported(report: Report, row: Row[Any], retry_delay_us: int) -> Ending:
             row, RunMove.RELEASE, AttemptEnd.RELEASED, delay_us=delay, reason=reason, report=report
         )
     reason = outcome.error.message if outcome.error else None
+    if outcome.end is RunEnd.SKIPPED:
+        return Ending(row, RunMove.LEAVE_OUT, AttemptEnd.RELEASED, reason=reason, report=report)
     if outcome.end is RunEnd.RETRY:
         delay = int((outcome.retry_in_seconds or 0) * 1e6)
         return Ending(

@@ -13,6 +13,7 @@ from backfill.states import RUN_FINAL, RunState
 from backfill.storage.batch import Batch
 from backfill.storage.database import to_json
 
+_ON_THE_ROW = RUN_FINAL - {RunState.SKIPPED}  # a skipped run keeps no attempt as its end
 _ENDING_SHAPE = {
     "id": "bigint",
     "attempt": "int",
@@ -52,11 +53,12 @@ def write_endings(batch: Batch, endings: Sequence[Ending], moved: Moved) -> None
         {"f": to_json([_values(e) for e in endings])},
         expect=len(endings),
     )
-    _archive(batch, [e for e in endings if e.move.target not in RUN_FINAL])
+    _archive(batch, [e for e in endings if e.move.target not in _ON_THE_ROW])
     add_freed_holds(batch, [e.row.id for e in endings if e.move.target in RUN_FINAL])
     for ending in endings:
         moved.run(ending.row, RunState.RUNNING, ending.move.target)
-        if ending.report is not None and ending.report.busy_us:
+        executed = ending.move.target is not RunState.SKIPPED
+        if executed and ending.report is not None and ending.report.busy_us:
             moved.executed(ending.row.pipeline_id, ending.report.busy_us)
 
 

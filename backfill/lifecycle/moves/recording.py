@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row
 from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, released, reported
 from backfill.lifecycle.moves.endings import write_endings
 from backfill.lifecycle.moves.feed import Moved, add_told
+from backfill.lifecycle.moves.skipping import note_drift
 from backfill.lifecycle.moves.steps import (
     close_running_of,
     close_steps,
@@ -72,6 +73,7 @@ def record(
     batch.run()
     close_running_of(db, conn, [e for e in endings if e.move is not RunMove.SUCCEED])
     close_waiting_of(db, conn, endings)
+    note_drift(db, conn, endings)
     return Recorded({e.row.id: e.move.target for e in endings}, fenced)
 
 
