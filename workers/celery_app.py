@@ -18,13 +18,11 @@ from celery.worker import state
 
 from backfill.coordinator.broker import TASK, celery_config
 from backfill.definitions.registry import Registry
-from backfill.errors import BackfillError
-from backfill.lifecycle import runs as run_verbs
 from backfill.lifecycle.fleet import WorkerHello
 from backfill.settings import get_settings
-from backfill.storage.database import Database
 from backfill.telemetry import configure_logging
 from workers.processes import die_with_parent
+from workers.revoking import cancel_revoked, hear_of_revokes
 from workers.runner import Runner
 from workers.slots import Board
 from workers.warden import Warden
@@ -94,6 +92,11 @@ def _on_logging(**_: Any) -> None:
     configure_logging()
 
 
+@signals.worker_init.connect
+def _on_init(**_: Any) -> None:
+    hear_of_revokes(get_settings())
+
+
 @signals.worker_ready.connect
 def _on_ready(sender: Any, **_: Any) -> None:
     settings = get_settings()
@@ -132,16 +135,8 @@ def _on_shutdown(**_: Any) -> None:
 
 @signals.task_revoked.connect
 def _on_revoked(request: Any = None, **_: Any) -> None:
-    """Cancel what a revoked message carried, so that nothing is left hanging."""
-    settings = get_settings()
-    db = Database(settings.effective_database_url(), pool_size=1)
-    try:
-        count = run_verbs.cancel_message(db, str(request.id), reason="revoked in Flower or Celery")
-        log.info("message.revoked", message=request.id, runs=count)
-    except BackfillError as error:
-        log.error("message.revoke_failed", message=request.id, error=error.detail[:200])
-    finally:
-        db.dispose()
+    """Cancel what a message carried that is discarded because it was revoked before."""
+    cancel_revoked(get_settings(), [str(request.id)])
 
 
 # -- pool children ------------------------------------------------------------------------------

@@ -14,12 +14,13 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from backfill.errors import BackfillError
+from backfill.errors import Unavailable
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunOutcome, StepOutcome
 from backfill.lifecycle.moves import Claim, Report, record
 from backfill.settings import Settings
 from backfill.states import StepState
 from backfill.storage.database import Database
+from workers.salvaging import refusal, salvaged
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +110,7 @@ class Reporter:
         self._ended: list[Report] = []
         self._open: Counter[int] = Counter()
         self._active: RunRecorder | None = None
+        self._spoiled: dict[int, Exception] = {}
         self._hurry = False
         self._closing = False
         self._committing = False
@@ -187,17 +189,13 @@ class Reporter:
 
     def _commit(self, batch: list[Report]) -> None:
         """Record a batch, however long the database is away; a lost lease ends the waiting."""
-        retry_us = int(self._settings.retry_delay_seconds * 1e6)
+        if self._spoiled:
+            batch = [self._unspoiled(report) for report in batch]
         try:
-            recorded = self._db.transact(
-                lambda conn: record(self._db, conn, batch, retry_delay_us=retry_us),
-                give_up_after=GIVE_UP_SECONDS,
-            )
-            for claim in recorded.fenced:
-                log.warning("run.fenced", run=claim.run_id, attempt=claim.attempt)
-                if self._active is not None and self._active.claim == claim:
-                    self._active.fenced = True
-        except (SQLAlchemyError, BackfillError) as error:
+            self._record(batch)
+        except Unavailable as error:
+            log.error("reports.given_up", count=len(batch), error=str(error)[:200])
+        except Exception as error:  # whatever it is, this thread must go on
             self._one_by_one(batch, error)
         self._done(batch)
         self._ring()
@@ -205,20 +203,42 @@ class Reporter:
     def _one_by_one(self, batch: list[Report], error: Exception) -> None:
         """Keep one report that cannot be written from taking the others with it."""
         if len(batch) == 1:
-            claim = batch[0].claim
-            log.error("run.unrecordable", run=claim.run_id, error=str(error)[:500])
+            self._salvage(batch[0], error)
             return
         for report in batch:
-            self._commit_one(report)
+            try:
+                self._record([report])
+            except Exception as refused:
+                self._salvage(report, refused)
 
-    def _commit_one(self, report: Report) -> None:
-        retry_us = int(self._settings.retry_delay_seconds * 1e6)
+    def _salvage(self, report: Report, error: Exception) -> None:
+        """Write what can be written of a report; a run whose end is lost is reaped."""
+        run_id = report.claim.run_id
+        log.error("run.unrecordable", run=run_id, error=refusal(error))
+        if report.outcome is None:
+            self._spoiled[run_id] = error
         try:
-            self._db.transact(
-                lambda conn: record(self._db, conn, [report], retry_delay_us=retry_us)
-            )
-        except (SQLAlchemyError, BackfillError) as error:
-            log.error("run.unrecordable", run=report.claim.run_id, error=str(error)[:500])
+            self._record([salvaged(report, error)])
+        except Exception as refused:
+            log.error("run.lost_its_report", run=run_id, error=refusal(refused))
+
+    def _unspoiled(self, report: Report) -> Report:
+        """Fail a run some of whose earlier reports was refused: what it kept is incomplete."""
+        if report.outcome is None:
+            return report
+        error = self._spoiled.pop(report.claim.run_id, None)
+        return report if error is None else salvaged(report, error)
+
+    def _record(self, batch: list[Report]) -> None:
+        retry_us = int(self._settings.retry_delay_seconds * 1e6)
+        recorded = self._db.transact(
+            lambda conn: record(self._db, conn, batch, retry_delay_us=retry_us),
+            give_up_after=GIVE_UP_SECONDS,
+        )
+        for claim in recorded.fenced:
+            log.warning("run.fenced", run=claim.run_id, attempt=claim.attempt)
+            if self._active is not None and self._active.claim == claim:
+                self._active.fenced = True
 
     def _done(self, batch: list[Report]) -> None:
         with self._changed:

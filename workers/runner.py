@@ -24,9 +24,11 @@ from backfill.execution.error_info import describe_error
 from backfill.execution.outcomes import RunEnd, RunInfo, RunOutcome
 from backfill.execution.outputs import FileOutputStore
 from backfill.lifecycle import moves
+from backfill.lifecycle.dynamic import keys_of_run
 from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
+from workers.partitions import PartitionGone, find_partition, without_partition
 from workers.processes import told_to_leave
 from workers.reporter import Reporter, RunRecorder
 from workers.slots import Slot
@@ -47,6 +49,8 @@ class _BackfillFacts:
     run_config: Mapping[str, Any] | None
     tags: Mapping[str, str]
     steps: tuple[str, ...] | None
+    selected_at: int = 0
+    code_version: str | None = None
 
 
 class _Control:
@@ -232,6 +236,8 @@ class Runner:
             return RunOutcome(RunEnd.RELEASED)
         try:
             return self._executed(row, recorder, control, clock)
+        except PartitionGone as gone:
+            return without_partition(gone, attempt=row.attempt, reloads=self._settings.reload)
         except (NotFound, DefinitionsUnavailable) as error:
             # Another version of the code may know it: hand it back with a delay, and say so.
             return _handed_back(error, UNKNOWN_DELAY_SECONDS)
@@ -272,9 +278,13 @@ class Runner:
         if row.partition is not None:
             set_name = self._name("partition_sets", row.set_id)
             partition_set = self._registry.partition_set(set_name)
-            at = datetime.fromtimestamp(row.at / 1e6, UTC)
-            partition = partition_set.get_partition(row.partition, at)
-            window = partition_set.key_space(at).window_of(row.partition)
+            partition, window = find_partition(
+                partition_set,
+                row.partition,
+                datetime.fromtimestamp(max(row.at, facts.selected_at) / 1e6, UTC),
+                dynamic_keys=keys_of_run(self._claims, row.partition),
+                same_code=facts.code_version == self._registry.version,
+            )
             config = partition_set.run_config_for_partition(partition)
             tags = {**partition_set.tags_for_partition(partition), **tags}
             chosen = chosen or _tuple(partition_set.solid_selection)
@@ -327,11 +337,18 @@ class Runner:
             return cached[1]
         with self._claims.read() as conn:
             row = conn.execute(
-                self._claims.sql("SELECT run_config, tags, steps FROM backfills WHERE id = :id"),
+                self._claims.sql(
+                    "SELECT run_config, tags, steps, selected_at, code_version "
+                    "FROM backfills WHERE id = :id"
+                ),
                 {"id": backfill_id},
             ).one()
         facts = _BackfillFacts(
-            decoded(row.run_config), decoded(row.tags) or {}, _tuple(decoded(row.steps))
+            decoded(row.run_config),
+            decoded(row.tags) or {},
+            _tuple(decoded(row.steps)),
+            row.selected_at,
+            row.code_version,
         )
         self._backfills[backfill_id] = (now, facts)
         return facts

@@ -80,6 +80,42 @@ class Failed:
     why: str
 
 
+class Gauge:
+    """Asks the broker in a thread of its own how deep queues are; a hung one only delays it."""
+
+    def __init__(self, ask: Callable[[str], int | None]) -> None:
+        self._ask = ask
+        self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._asked: set[str] = set()
+        self._answers: queue.SimpleQueue[tuple[str, int | None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="gauge", daemon=True)
+        self._thread.start()
+
+    def measure(self, queue_name: str) -> None:
+        """Have a queue's depth measured soon."""
+        if queue_name not in self._asked:
+            self._asked.add(queue_name)
+            self._wanted.put(queue_name)
+
+    def measured(self) -> dict[str, int | None]:
+        """Take the depths measured since the last call; None where there was no answer."""
+        depths: dict[str, int | None] = {}
+        while not self._answers.empty():
+            name, depth = self._answers.get()
+            depths[name] = depth
+        return depths
+
+    def close(self) -> None:
+        """Let the thread end when it is free; a hung broker is not waited for."""
+        self._wanted.put(None)
+
+    def _work(self) -> None:
+        while (name := self._wanted.get()) is not None:
+            depth = self._ask(name)
+            self._asked.discard(name)
+            self._answers.put((name, depth))
+
+
 class Publisher:
     """Sends messages in a thread of its own; what fails comes back through `failures`."""
 
@@ -92,6 +128,7 @@ class Publisher:
         self._wake = wake
         self._outbox: queue.Queue[Sequence[tuple[Message, str]] | None] = queue.Queue()
         self._failures: queue.SimpleQueue[Failed] = queue.SimpleQueue()
+        self.gauge = Gauge(self.depth)
         self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
         self._thread.start()
 
@@ -111,7 +148,10 @@ class Publisher:
             yield self._failures.get()
 
     def depth(self, queue_name: str) -> int | None:
-        """Return how many messages a queue holds, or None when the broker does not answer."""
+        """Return how many messages a queue holds, or None when the broker does not answer.
+
+        Waits for the broker up to its timeouts; `gauge` asks without waiting.
+        """
         try:
             with self._app.connection_for_read() as connection, connection.channel() as channel:
                 declared = channel.queue_declare(queue=queue_name, passive=True)
@@ -123,6 +163,7 @@ class Publisher:
 
     def close(self) -> None:
         """Send what is waiting, then stop."""
+        self.gauge.close()
         self._outbox.put(None)
         self._thread.join(timeout=15)
 
