@@ -14,6 +14,7 @@ from backfill.api.door import Door
 from backfill.api.live.hub import Hub
 from backfill.definitions.process import DefinitionsProcess
 from backfill.errors import BackfillError
+from backfill.lifecycle.dynamic import stored_keys
 from backfill.settings import Settings, get_settings
 from backfill.storage.database import Database
 from backfill.telemetry import configure_logging
@@ -44,7 +45,10 @@ def serve(settings: Settings) -> None:
     db.require_schema()
     Door(settings, db).require_safe()
     with DefinitionsProcess(
-        settings.definition_sources(), call_seconds=settings.call_seconds, reload=settings.reload
+        settings.definition_sources(),
+        call_seconds=settings.call_seconds,
+        reload=settings.reload,
+        dynamic_keys=stored_keys(db),
     ) as definitions:
         app = create_app(settings, db, definitions)
         config = uvicorn.Config(

@@ -6,6 +6,7 @@ import signal
 
 from backfill.coordinator.loop import Coordinator
 from backfill.definitions.process import DefinitionsProcess
+from backfill.lifecycle.dynamic import stored_keys
 from backfill.settings import get_settings
 from backfill.storage.database import Database
 from backfill.telemetry import announce_ready, configure_logging
@@ -22,6 +23,7 @@ def main() -> None:
         settings.definition_sources(),
         call_seconds=settings.call_seconds,
         reload=settings.reload,
+        dynamic_keys=stored_keys(db),
     )
     coordinator = Coordinator(db, definitions, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
