@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
-from backfill.api import problems
+from backfill.api import docs_page, problems
 from backfill.api.context import Context
 from backfill.api.door import Audit, Door, authorize
 from backfill.api.guarding import Guard, SecurityHeaders
@@ -21,6 +21,7 @@ from backfill.api.live.reader import Reader
 from backfill.api.rates import Rates
 from backfill.api.routes import access, backfills, events, fleet, matrix, overview, runs
 from backfill.api.routes import definitions as defined
+from backfill.api.tagging import EntityTags
 from backfill.definitions.calls import Definitions
 from backfill.settings import Settings
 from backfill.storage.database import Database
@@ -67,8 +68,10 @@ def create_app(
         )
     app.include_router(access.public, prefix=PREFIX, responses=problems.RESPONSES)
     app.include_router(fleet.health, responses={503: problems.RESPONSES[503]})
+    docs_page.install(app)
     problems.install(app)
     app.add_middleware(Audit)
+    app.add_middleware(EntityTags)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES)
     app.add_middleware(Guard)
     app.add_middleware(SecurityHeaders)

@@ -16,7 +16,12 @@ PANEL = "Services"
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for name, command in (("api", api), ("coordinator", coordinator), ("workers", workers)):
+    for name, command in (
+        ("api", api),
+        ("coordinator", coordinator),
+        ("workers", workers),
+        ("doctor", doctor),
+    ):
         app.command(name, rich_help_panel=PANEL)(command)
     database = typer.Typer(help="Look after the database.", no_args_is_help=True)
     database.command("upgrade")(upgrade)
@@ -80,6 +85,31 @@ def workers(as_json: AsJson = False) -> None:
         say("No coordinator leads. Start one: backfill coordinator")
     else:
         say(f"coordinator {leader.holder} leads, seen {ago(leader.beat_at)}")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check the database against the rules of the house; exit status 1 if one is broken."""
+    from dataclasses import asdict
+
+    from backfill.lifecycle.doctor import check
+    from backfill.settings import get_settings
+    from backfill.storage.database import Database
+
+    database = Database(get_settings().effective_database_url())
+    try:
+        database.require_schema()
+        findings = check(database)
+    finally:
+        database.dispose()
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    elif not findings:
+        say("Every rule holds.")
+    else:
+        rows = [(f.rule, f.backfill_id, f.run_id, f.detail) for f in findings]
+        print_table(("RULE", "BACKFILL", "RUN", "FOUND"), rows, keep="RULE")
+    if findings:
+        raise typer.Exit(1)
 
 
 def upgrade() -> None:

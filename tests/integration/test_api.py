@@ -419,6 +419,26 @@ def test_large_answers_are_compressed(api: TestClient) -> None:
     assert answer.headers["content-encoding"] == "gzip"
 
 
+def test_what_did_not_change_is_not_sent_again(api: TestClient) -> None:
+    first = api.get("/api/v1/backfills")
+    known = {"If-None-Match": first.headers["etag"]}
+    again = api.get("/api/v1/backfills", headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    submitted(api)
+    changed = api.get("/api/v1/backfills", headers=known)
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
+def test_the_docs_page_lists_every_route_and_runs_no_script(api: TestClient) -> None:
+    page = api.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for path in api.get("/api/v1/openapi.json").json()["paths"]:
+        assert path in page.text
+    assert "<script" not in page.text
+
+
 def test_malformed_json_is_a_plain_error(api: TestClient) -> None:
     headers = {"Content-Type": "application/json"}
     answer = api.post("/api/v1/runs", content=b"{", headers=headers)
