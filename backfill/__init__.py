@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from backfill.definitions.resources import ResourceDefinition, resource
     from backfill.definitions.schedules import (
         CatchUp,
+        DefaultScheduleStatus,
         PartitionScheduleDefinition,
         RunRequest,
         ScheduleContext,
@@ -96,7 +97,7 @@ _HOME = {
     "repository": "repository",
     "resources": "ResourceDefinition resource",
     "schedules": (
-        "CatchUp PartitionScheduleDefinition RunRequest ScheduleContext "
+        "CatchUp DefaultScheduleStatus PartitionScheduleDefinition RunRequest ScheduleContext "
         "ScheduleDefinition SkipReason daily_schedule hourly_schedule monthly_schedule "
         "schedule schedule_from_partitions weekly_schedule"
     ),
@@ -123,6 +124,7 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "CatchUp",
     "Client",
     "DailyPartitionsDefinition",
+    "DefaultScheduleStatus",
     "DynamicPartitionsDefinition",
     "Enum",
     "EnumValue",

@@ -52,6 +52,12 @@ class DefinitionsUnavailable(BackfillError):
     code = "definitions_unavailable"
 
 
+class UserCodeStuck(DefinitionsUnavailable):
+    """A function of the user's definitions hung or ended its process; it was stopped."""
+
+    code = "user_code_stuck"
+
+
 class UserCodeError(Invalid):
     """A function of the user's definitions raised or returned something wrong."""
 

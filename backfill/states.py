@@ -55,6 +55,13 @@ class AttemptEnd(StrEnum):
     CANCELED = "canceled"
 
 
+class ScheduleState(StrEnum):
+    """Whether a schedule ticks."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
 class TickState(StrEnum):
     """How one tick of a schedule stands: started ones were interrupted and are done again."""
 

@@ -196,9 +196,10 @@ class DueTicks:
 
 
 class Definitions(Protocol):
-    """Every call raises DefinitionsUnavailable when the code cannot be loaded, crashes or hangs,
-    NotFound for an unknown set or pipeline, UserCodeError when a user's function fails, and
-    DefinitionError when it returns something impossible."""
+    """Every call raises DefinitionsUnavailable when the code cannot be loaded, UserCodeStuck (one
+    of those) when the call crashes or hangs, NotFound for an unknown set or pipeline,
+    UserCodeError when a user's function fails, and DefinitionError when it returns something
+    impossible."""
 
     def catalog(self) -> Catalog:
         """Return what is defined; cheap when nothing has changed."""

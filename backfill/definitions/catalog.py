@@ -86,8 +86,11 @@ class ScheduleInfo:
     """One schedule; `partition_set` is None for one that is of a pipeline alone.
 
     Attributes:
-        when_busy: `wait` or `skip`: what a tick does when another run holds its partition.
+        when_busy: `wait` or `skip`: what a tick does when another run is on its way for its
+            partition.
         catch_up: What becomes of ticks missed: `none`, `last`, `all` or how many at most.
+        step_selection: The steps its runs execute; None for all, or for those of its set.
+        default_status: `running` or `stopped`: whether it ticks before anybody started it.
     """
 
     name: str
@@ -98,6 +101,10 @@ class ScheduleInfo:
     description: str | None = None
     when_busy: str = "wait"
     catch_up: str = "last"
+    step_selection: Sequence[str] | None = None
+    max_failures: int = 0
+    default_status: str = "stopped"
+    place: str = ""
 
 
 @dataclass(frozen=True)

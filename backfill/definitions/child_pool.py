@@ -23,7 +23,7 @@ from backfill.definitions.child import Child, Gone
 from backfill.definitions.partitions import DynamicKeys
 from backfill.definitions.sources import Source, forget, stamps
 from backfill.definitions.wire import decode_error, encode_error
-from backfill.errors import BackfillError, DefinitionsUnavailable
+from backfill.errors import BackfillError, DefinitionsUnavailable, UserCodeStuck
 
 _WATCH_EVERY_SECONDS = 1.0
 _LOAD_AGAIN_SECONDS = 3.0
@@ -90,7 +90,8 @@ class ChildPool:
             what: Begins the sentence about a call that hangs or crashes.
 
         Raises:
-            DefinitionsUnavailable: The code cannot be loaded, or the call hung or crashed.
+            DefinitionsUnavailable: The code cannot be loaded.
+            UserCodeStuck: The call hung or crashed.
             BackfillError: Whatever the call raised.
         """
         self._refresh()
@@ -99,7 +100,7 @@ class ChildPool:
             answer = child.call(method, arguments, self._limits.call)
         except Gone as gone:
             self._drop(child)
-            raise _unavailable(what, gone) from None
+            raise (_closed() if self._closed else _stuck(what, gone)) from None
         except BaseException:
             self._drop(child)
             raise
@@ -302,9 +303,14 @@ class ChildPool:
         return "Loading the definitions of " + ", ".join(self._sources)
 
 
-def _unavailable(what: str, gone: Gone) -> DefinitionsUnavailable:
+def _stuck(what: str, gone: Gone) -> UserCodeStuck:
     where = f" It was in {gone.stack.splitlines()[0]}." if gone.stack else ""
-    return DefinitionsUnavailable(f"{what} {gone.how}.{where}", traceback=gone.stack or None)
+    return UserCodeStuck(f"{what} {gone.how}.{where}", traceback=gone.stack or None)
+
+
+def _unavailable(what: str, gone: Gone) -> DefinitionsUnavailable:
+    stuck = _stuck(what, gone)
+    return DefinitionsUnavailable(stuck.detail, **stuck.facts)
 
 
 def _closed() -> DefinitionsUnavailable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from backfill.definitions.catalog import (
     Catalog,
@@ -20,6 +19,7 @@ from backfill.definitions.partitions import (
 )
 from backfill.definitions.pipeline import PipelineDefinition
 from backfill.definitions.registry import Registry
+from backfill.definitions.schedules import ScheduleDefinition
 
 
 def describe_registry(registry: Registry, loaded_at: datetime | None) -> Catalog:
@@ -65,14 +65,18 @@ def _dynamic(definition: PartitionsDefinition | None) -> tuple[str, ...]:
     return ()
 
 
-def _schedule(schedule: Any) -> ScheduleInfo:
+def _schedule(schedule: ScheduleDefinition) -> ScheduleInfo:
     return ScheduleInfo(
         name=schedule.name,
         pipeline=schedule.pipeline_name,
         cron=schedule.cron_schedule,
-        partition_set=getattr(getattr(schedule, "partition_set", None), "name", None),
-        timezone=getattr(schedule, "execution_timezone", None) or "UTC",
-        description=getattr(schedule, "description", None),
-        when_busy=getattr(schedule, "when_busy", "wait"),
-        catch_up=str(getattr(schedule, "catch_up", "last")),
+        partition_set=schedule.partition_set.name if schedule.partition_set else None,
+        timezone=schedule.execution_timezone,
+        description=schedule.description,
+        when_busy=schedule.when_busy,
+        catch_up=str(schedule.catch_up),
+        step_selection=schedule.step_selection,
+        max_failures=schedule.max_failures,
+        default_status=schedule.default_status.value,
+        place=str(schedule.place),
     )

@@ -194,9 +194,7 @@ class LocalDefinitions:
         return next_ticks(self._schedule(schedule), since, count)
 
     def _schedule(self, name: str) -> ScheduleDefinition:
-        found = self._registry.schedule(name)
-        assert isinstance(found, ScheduleDefinition)
-        return found
+        return self._registry.schedule(name)
 
     def _set(self, name: str) -> PartitionSetDefinition:
         return self._registry.partition_set(name)

@@ -222,8 +222,8 @@ class PartitionSetDefinition:
     ) -> PartitionScheduleDefinition:
         """Return a schedule of this set: `partition_selector(context, set)` returns what to run.
 
-        It returns a Partition, a list of them, or a SkipReason. `options` are `catch_up` and
-        `when_busy`, as of ScheduleDefinition.
+        It returns a Partition, a list of them, or a SkipReason. `options` are those of
+        ScheduleOptions: `catch_up`, `when_busy`, `max_failures` and `default_status`.
         """
         from backfill.definitions.schedules import create_schedule_definition
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from backfill.definitions.catalog import unknown_definition
 from backfill.definitions.partition_set import PartitionSetDefinition
 from backfill.definitions.pipeline import PipelineDefinition
 from backfill.definitions.repository import RepositoryDefinition
+from backfill.definitions.schedules import ScheduleDefinition
 from backfill.definitions.sources import (
     Source,
     content_version,
@@ -24,16 +25,6 @@ from backfill.definitions.sources import (
 )
 from backfill.definitions.text import shown
 from backfill.errors import DefinitionError, DefinitionsUnavailable, did_you_mean
-
-
-@runtime_checkable
-class Schedule(Protocol):
-    """What the registry needs to know of a schedule."""
-
-    name: str
-    pipeline_name: str
-    cron_schedule: str
-
 
 _Definition = TypeVar("_Definition")
 
@@ -52,7 +43,7 @@ class Loaded:
 
     pipelines: dict[str, PipelineDefinition] = field(default_factory=dict)
     partition_sets: dict[str, PartitionSetDefinition] = field(default_factory=dict)
-    schedules: dict[str, Schedule] = field(default_factory=dict)
+    schedules: dict[str, ScheduleDefinition] = field(default_factory=dict)
     places: dict[tuple[str, str], str] = field(default_factory=dict)
     version: str = ""
     files: tuple[str, ...] = ()
@@ -95,7 +86,7 @@ class Registry:
         return self._loaded.partition_sets
 
     @property
-    def schedules(self) -> Mapping[str, Schedule]:
+    def schedules(self) -> Mapping[str, ScheduleDefinition]:
         """Every schedule by name."""
         return self._loaded.schedules
 
@@ -112,7 +103,7 @@ class Registry:
         """Return a partition set, else raise NotFound."""
         return self._get("partition set", self.partition_sets, name)
 
-    def schedule(self, name: str) -> Schedule:
+    def schedule(self, name: str) -> ScheduleDefinition:
         """Return a schedule, else raise NotFound."""
         return self._get("schedule", self.schedules, name)
 
@@ -157,9 +148,10 @@ def _load(sources: Sequence[Source]) -> Loaded:
         _collect(found, modules[-1], source)
     for partition_set in found.partition_sets.values():
         _check_pipeline("partition set", partition_set, found, sources)
-        _check_steps(partition_set, found)
+        _check_steps("partition set", partition_set, found)
     for schedule in found.schedules.values():
         _check_pipeline("schedule", schedule, found, sources)
+        _check_steps("schedule", schedule, found)
     belonging = user_modules(modules)
     files = sorted({str(module.__file__) for module in belonging.values()})
     return Loaded(
@@ -203,7 +195,7 @@ def _definitions_in(module: ModuleType, source: Source) -> Iterator[tuple[str, A
 
 def _is_definition(value: object) -> bool:
     return not isinstance(value, type) and isinstance(
-        value, (PipelineDefinition, PartitionSetDefinition, Schedule)
+        value, (PipelineDefinition, PartitionSetDefinition, ScheduleDefinition)
     )
 
 
@@ -217,9 +209,10 @@ def _add(found: Loaded, definition: Any, place: str) -> None:
             _put(found, "pipeline", found.pipelines, definition.pipeline, place)
         return
     _put(found, "schedule", found.schedules, definition, place)
-    partition_set = getattr(definition, "partition_set", None)
-    if isinstance(partition_set, PartitionSetDefinition):
-        _add(found, partition_set, place)
+    if definition.pipeline is not None:
+        _put(found, "pipeline", found.pipelines, definition.pipeline, place)
+    if definition.partition_set is not None:
+        _add(found, definition.partition_set, place)
 
 
 def _put(found: Loaded, kind: str, known: dict[str, Any], definition: Any, place: str) -> None:
@@ -244,13 +237,15 @@ def _check_pipeline(kind: str, definition: Any, found: Loaded, sources: Sequence
     )
 
 
-def _check_steps(partition_set: PartitionSetDefinition, found: Loaded) -> None:
-    pipeline = found.pipelines[partition_set.pipeline_name]
-    for step in partition_set.step_selection or ():
+def _check_steps(
+    kind: str, definition: PartitionSetDefinition | ScheduleDefinition, found: Loaded
+) -> None:
+    pipeline = found.pipelines[definition.pipeline_name]
+    for step in definition.step_selection or ():
         if step not in pipeline.step_names:
-            place = found.places["partition set", partition_set.name]
+            place = found.places[kind, definition.name]
             raise DefinitionError(
-                f'The partition set "{partition_set.name}" ({place}) selects steps, but pipeline '
+                f'The {kind} "{definition.name}" ({place}) selects steps, but pipeline '
                 f'"{pipeline.name}" has no step "{step}".{did_you_mean(step, pipeline.step_names)}'
             )
 

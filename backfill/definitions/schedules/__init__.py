@@ -19,14 +19,18 @@ from backfill.definitions.schedules.partitioned import (
     schedule_from_partitions,
 )
 from backfill.definitions.schedules.ticking import due_ticks, next_ticks, ticks_between
+from backfill.definitions.schedules.timetable import Timetable
+from backfill.states import ScheduleState as DefaultScheduleStatus
 
 __all__ = [
     "CatchUp",
+    "DefaultScheduleStatus",
     "PartitionScheduleDefinition",
     "RunRequest",
     "ScheduleContext",
     "ScheduleDefinition",
     "SkipReason",
+    "Timetable",
     "create_schedule_definition",
     "daily_schedule",
     "due_ticks",

@@ -41,7 +41,7 @@ def hourly_schedule(
     """Make a schedule of a function of the hour that is over: `fn(date)` returns its run config.
 
     `end_date` is inclusive; an offset of 0 runs the hour that is under way. `options` are
-    `catch_up` and `when_busy`, as of ScheduleDefinition.
+    those of ScheduleOptions.
     """
     start = in_zone(start_date, "start_date", execution_timezone)
     ticks = f"{execution_time.minute} * * * *"
@@ -83,7 +83,7 @@ def daily_schedule(
     """Make a schedule of a function of the day that is over: `fn(date)` returns its run config.
 
     `end_date` is inclusive; an offset of 0 runs the day that is under way. `options` are
-    `catch_up` and `when_busy`, as of ScheduleDefinition.
+    those of ScheduleOptions.
     """
     start = in_zone(start_date, "start_date", execution_timezone)
     ticks = f"{execution_time.minute} {execution_time.hour} * * *"
@@ -126,7 +126,7 @@ def weekly_schedule(
     """Make a schedule of a function of the week that is over: `fn(date)` returns its run config.
 
     `end_date` is inclusive; an offset of 0 runs the week that is under way. `options` are
-    `catch_up` and `when_busy`, as of ScheduleDefinition.
+    those of ScheduleOptions.
 
     Args:
         execution_day_of_week: 0 is Sunday. Weeks begin on the weekday of `start_date`.
@@ -173,7 +173,7 @@ def monthly_schedule(
     """Make a schedule of a function of the month that is over: `fn(date)` returns its run config.
 
     `end_date` is inclusive; an offset of 0 runs the month that is under way. `options` are
-    `catch_up` and `when_busy`, as of ScheduleDefinition.
+    those of ScheduleOptions.
 
     Args:
         execution_day_of_month: A month without that day has no tick; up to 28, every month has.

@@ -26,7 +26,7 @@ def schedule(
     """Make a schedule of a function of the tick's context.
 
     The function returns a run config, or returns or yields RunRequests, or a SkipReason.
-    `options` are those of `ScheduleDefinition`: `catch_up`, `when_busy`, `pipeline`.
+    `options` are `pipeline` and those of ScheduleOptions.
     """
 
     def decorate(function: Callable[[ScheduleContext], Any]) -> ScheduleDefinition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from backfill.definitions.checks import NAME
 from backfill.definitions.partition import Partition
@@ -14,15 +14,26 @@ from backfill.definitions.schedules.answers import ScheduleContext, SkipReason
 from backfill.definitions.schedules.catch_up import CatchUp, catch_up_of
 from backfill.definitions.text import shown
 from backfill.errors import DefinitionError
+from backfill.states import ScheduleState
 
 if TYPE_CHECKING:
     from backfill.definitions.partition_set import PartitionSetDefinition
     from backfill.definitions.pipeline import PipelineDefinition
 
 WhenBusy = Literal["wait", "skip"]
+MAX_FAILURES = 1000
 PartitionSelector = Callable[
     [ScheduleContext, "PartitionSetDefinition"], Partition | Sequence[Partition] | SkipReason
 ]
+
+
+class ScheduleOptions(TypedDict, total=False):
+    """What every kind of schedule takes besides; see ScheduleDefinition."""
+
+    catch_up: CatchUp | str | int | None
+    when_busy: WhenBusy
+    max_failures: int
+    default_status: ScheduleState | str
 
 
 class ScheduleDefinition:
@@ -37,7 +48,11 @@ class ScheduleDefinition:
         execution_timezone: IANA name of the cron's zone, UTC by default.
         catch_up: What becomes of missed ticks: a CatchUp, or `none`, `last`, `all` or a number;
             the newest 5 by default. Ticks from before the schedule was started are never made.
-        when_busy: What a tick does whose partition another run holds: `wait` or `skip`.
+        when_busy: What becomes of a tick's partition that another run is on its way for: its run
+            waits behind that one (`wait`), or none is made (`skip`).
+        max_failures: How often a failed run of a tick is tried again.
+        default_status: `running` makes it tick without being started, from when it is first
+            seen; whoever starts or stops it has the last word.
 
     Raises:
         DefinitionError: An argument makes no sense; says which and why.
@@ -67,6 +82,8 @@ class ScheduleDefinition:
         step_selection: Sequence[str] | None = None,
         catch_up: CatchUp | str | int | None = None,
         when_busy: WhenBusy = "wait",
+        max_failures: int = 0,
+        default_status: ScheduleState | str = ScheduleState.STOPPED,
     ) -> None:
         self.place = calling_place()
         if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -94,6 +111,8 @@ class ScheduleDefinition:
         if when_busy not in ("wait", "skip"):
             raise DefinitionError(f'when_busy of schedule "{name}" is wait or skip.')
         self.when_busy = when_busy
+        self.max_failures = _count(name, max_failures)
+        self.default_status = _status(name, default_status)
         if execution_fn is not None and (run_config is not None or run_config_fn is not None):
             raise DefinitionError(
                 f'Schedule "{name}" is given execution_fn, which makes the runs itself, and a run '
@@ -124,7 +143,8 @@ class PartitionScheduleDefinition(ScheduleDefinition):
     """A schedule whose ticks run partitions of a set.
 
     `partition_selector(context, partition_set)` returns a Partition, a list of them, or a
-    SkipReason. Run configs and tags are those of the set.
+    SkipReason. Run configs and tags are those of the set; `options` are those of
+    ScheduleOptions.
     """
 
     partition_set: PartitionSetDefinition
@@ -141,8 +161,7 @@ class PartitionScheduleDefinition(ScheduleDefinition):
         environment_vars: Mapping[str, str] | None = None,
         execution_timezone: str | None = None,
         description: str | None = None,
-        catch_up: CatchUp | str | int | None = None,
-        when_busy: WhenBusy = "wait",
+        **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(
             name,
@@ -154,8 +173,7 @@ class PartitionScheduleDefinition(ScheduleDefinition):
             environment_vars=environment_vars,
             execution_timezone=execution_timezone,
             description=description,
-            catch_up=catch_up,
-            when_busy=when_busy,
+            **options,
         )
         if not callable(partition_selector):
             raise DefinitionError(
@@ -168,3 +186,21 @@ class PartitionScheduleDefinition(ScheduleDefinition):
     def get_partition_set(self) -> PartitionSetDefinition:
         """Return the set whose partitions it runs."""
         return self.partition_set
+
+
+def _count(schedule: str, given: object) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= MAX_FAILURES:
+        raise DefinitionError(
+            f'max_failures of schedule "{schedule}" must be from 0 to {MAX_FAILURES}, '
+            f"not {shown(given)}."
+        )
+    return given
+
+
+def _status(schedule: str, given: object) -> ScheduleState:
+    try:
+        return ScheduleState(str(given))
+    except ValueError:
+        raise DefinitionError(
+            f'default_status of schedule "{schedule}" is running or stopped, not {shown(given)}.'
+        ) from None

@@ -15,12 +15,13 @@ from backfill.definitions.partitions.zones import load_zone
 from backfill.definitions.schedules.answers import RunRequest, ScheduleContext, SkipReason
 from backfill.definitions.schedules.definition import ScheduleDefinition
 from backfill.definitions.tags import tags_problem
-from backfill.definitions.text import shown
+from backfill.definitions.text import bounded, shown, storable
 from backfill.definitions.user_code import call_user
 from backfill.errors import BackfillError, UserCodeError
 from backfill.states import TickState
 
 MAX_RUNS = 10_000
+MAX_REASON = 2_000
 
 
 def evaluate_tick(
@@ -40,9 +41,8 @@ def evaluate_tick(
         trace = error.facts.get("traceback")
         return TickResult(TickState.FAILURE, reason=error.detail, error=trace or error.detail)
     if isinstance(found, SkipReason):
-        return TickResult(
-            TickState.SKIPPED, reason=found.skip_message or "skipped without a reason"
-        )
+        reason = bounded(storable(found.skip_message or "skipped without a reason"), MAX_REASON)
+        return TickResult(TickState.SKIPPED, reason=reason)
     if len(found) > MAX_RUNS:
         reason = f"{tick.who} wants {len(found):,} runs at one tick; at most {MAX_RUNS:,} are made."
         return TickResult(TickState.FAILURE, reason=reason, error=reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from backfill.definitions.keys import CalendarKeys, DimensionedKeys, KeySpace
 from backfill.definitions.partition import Partition
@@ -15,11 +15,10 @@ from backfill.definitions.partitions import (
 )
 from backfill.definitions.partitions.keyspace import TimeWindowKeys
 from backfill.definitions.schedules.answers import ScheduleContext, SkipReason
-from backfill.definitions.schedules.catch_up import CatchUp
 from backfill.definitions.schedules.definition import (
     PartitionScheduleDefinition,
     PartitionSelector,
-    WhenBusy,
+    ScheduleOptions,
 )
 from backfill.definitions.schedules.ticking import previous_tick
 from backfill.definitions.selection import evaluate, selected_keys
@@ -36,13 +35,12 @@ def create_schedule_definition(
     environment_vars: Mapping[str, str] | None = None,
     execution_timezone: str | None = None,
     description: str | None = None,
-    *,
-    catch_up: CatchUp | str | int | None = None,
-    when_busy: WhenBusy = "wait",
+    **options: Unpack[ScheduleOptions],
 ) -> PartitionScheduleDefinition:
     """Return a schedule whose ticks run what `partition_selector(context, partition_set)` returns.
 
-    The selector returns one Partition, a list of them, or a SkipReason.
+    The selector returns one Partition, a list of them, or a SkipReason. `options` are those of
+    ScheduleOptions.
     """
     return PartitionScheduleDefinition(
         schedule_name,
@@ -53,8 +51,7 @@ def create_schedule_definition(
         environment_vars=environment_vars,
         execution_timezone=execution_timezone,
         description=description,
-        catch_up=catch_up,
-        when_busy=when_busy,
+        **options,
     )
 
 
@@ -70,8 +67,7 @@ def schedule_from_partitions(
     should_execute: Callable[[ScheduleContext], bool] | None = None,
     execution_timezone: str | None = None,
     description: str | None = None,
-    catch_up: CatchUp | str | int | None = None,
-    when_busy: WhenBusy = "wait",
+    **options: Unpack[ScheduleOptions],
 ) -> PartitionScheduleDefinition:
     """Return a schedule that runs the partitions of a set as they come to be.
 
@@ -82,6 +78,7 @@ def schedule_from_partitions(
         name: `<set>_schedule` when not given.
         cron_schedule: The cron of the windows when not given; the offsets move that one. Sets
             without time windows need it.
+        options: Those of ScheduleOptions.
 
     Raises:
         DefinitionError: No cron is given and none follows from the set.
@@ -105,8 +102,7 @@ def schedule_from_partitions(
         should_execute=should_execute,
         execution_timezone=execution_timezone or (windows.timezone if windows else None),
         description=description,
-        catch_up=catch_up,
-        when_busy=when_busy,
+        **options,
     )
     return schedule
 
