@@ -59,7 +59,10 @@ Api = Annotated[Context, Depends(_context)]
 Holder = Annotated[access.Holder, Depends(_holder)]
 Actor = Annotated[str, Depends(_actor)]
 IdPath = Annotated[int, Path(ge=1, le=MAX_INT, examples=["42"])]
-NamePath = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+NamePath = Annotated[str, Path(min_length=1, max_length=200)]
+NameQuery = Annotated[str | None, Query(max_length=200)]
+KeyQuery = Annotated[str, Query(min_length=1, max_length=1024, description="A partition key.")]
+StartQuery = Annotated[str | None, Query(max_length=1024, description="Begin at this key.")]
 Cursor = Annotated[
     str | None,
     Query(max_length=MAX_LENGTH, description="`next` of the page before; none for the first."),

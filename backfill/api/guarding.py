@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backfill.api.problems import BodyTooLarge, respond
-from backfill.errors import BackfillError, Forbidden
+from backfill.errors import BackfillError, Forbidden, Invalid
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -52,7 +52,7 @@ class SecurityHeaders:
 
 
 class Guard:
-    """Refuses changes that another web page makes a browser send, and too large bodies."""
+    """Refuses what another web page makes a browser send, huge bodies and NUL characters."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -62,15 +62,17 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        problem = _problem(scope["method"], headers)
+        problem = _problem(scope, headers)
         if problem is not None:
             await respond(problem)(scope, receive, send)
             return
         await self._app(scope, _Limited(receive), send)
 
 
-def _problem(method: str, headers: Headers) -> BackfillError | None:
-    if method not in SAFE_METHODS and _is_foreign(headers):
+def _problem(scope: Scope, headers: Headers) -> BackfillError | None:
+    if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+        return Invalid("The address holds a NUL character, which nothing here can be named with.")
+    if scope["method"] not in SAFE_METHODS and _is_foreign(headers):
         return Forbidden("This request comes from another web page.")
     declared = headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > 20 or int(declared) > MAX_BODY_BYTES:

@@ -439,6 +439,18 @@ def test_the_docs_page_lists_every_route_and_runs_no_script(api: TestClient) -> 
     assert "<script" not in page.text
 
 
+def test_a_nul_character_anywhere_is_a_plain_error(api: TestClient) -> None:
+    for path in (
+        "backfills?partition_set=%00",
+        "runs?partition=a%00",
+        "partition-sets/days/matrix?start=%00",
+        "partition-sets/days/box?partition=%00&step=a",
+        "partition-sets/%00/matrix",
+        "pipelines/a%00b",
+    ):
+        assert api.get(f"/api/v1/{path}").status_code == 422, path
+
+
 def test_malformed_json_is_a_plain_error(api: TestClient) -> None:
     headers = {"Content-Type": "application/json"}
     answer = api.post("/api/v1/runs", content=b"{", headers=headers)

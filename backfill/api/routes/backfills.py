@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit
+from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.door import needs
 from backfill.api.presenting import present_backfill, present_plan, present_run
@@ -85,9 +85,9 @@ def submit_backfill(
 def get_backfills(
     api: Api,
     state: Annotated[list[BackfillState] | None, Query(description="Any of these.")] = None,
-    partition_set: Annotated[str | None, Query(max_length=200)] = None,
-    pipeline: Annotated[str | None, Query(max_length=200)] = None,
-    created_by: Annotated[str | None, Query(max_length=200)] = None,
+    partition_set: NameQuery = None,
+    pipeline: NameQuery = None,
+    created_by: NameQuery = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Backfill]:

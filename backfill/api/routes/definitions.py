@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Query
-
-from backfill.api.context import Api, Cursor, Limit, NamePath
+from backfill.api.context import Api, Cursor, KeyQuery, Limit, NamePath, StartQuery
 from backfill.api.door import needs
 from backfill.api.keys import Order, key_page, require_key
 from backfill.definitions.redaction import redact
@@ -14,8 +12,6 @@ from backfill.roles import Role
 from backfill.schemas import definitions as schemas
 
 router = APIRouter(tags=["definitions"])
-
-KeyQuery = Annotated[str, Query(min_length=1, max_length=1024, description="A partition key.")]
 
 
 @router.get("/definitions")
@@ -52,7 +48,7 @@ def list_partitions(
     api: Api,
     name: NamePath,
     order: Order = Order.OLDEST,
-    start: Annotated[str | None, Query(max_length=1024, description="Begin at this key.")] = None,
+    start: StartQuery = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> schemas.PartitionPage:

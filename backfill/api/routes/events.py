@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from backfill.api.context import Api, Context
+from backfill.api.context import Api, Context, NameQuery
 from backfill.api.cursors import MAX_INT, CursorInvalid
 from backfill.api.live.batches import Wanted, batch_of, encode
 from backfill.api.live.hub import Listener, reset, stream
@@ -44,7 +44,7 @@ async def listen(
     api: Api,
     backfill: Annotated[int | None, Query(ge=1, le=MAX_INT)] = None,
     run: Annotated[int | None, Query(ge=1, le=MAX_INT)] = None,
-    partition_set: Annotated[str | None, Query(max_length=200)] = None,
+    partition_set: NameQuery = None,
     after: Annotated[str | None, Query(description="Id of the last event seen.")] = None,
     last_event_id: Annotated[str | None, Header(description="Goes before `after`.")] = None,
 ) -> StreamingResponse:

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from backfill.api.context import Api, Context, Cursor, Limit, NamePath
+from backfill.api.context import Api, Context, Cursor, KeyQuery, Limit, NamePath, StartQuery
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.keys import Order, key_page, require_key
 from backfill.api.presenting import present_row
-from backfill.api.routes.definitions import KeyQuery
 from backfill.errors import NotFound, did_you_mean
 from backfill.schemas.base import Page
 from backfill.schemas.matrix import BoxRun, MatrixPage
@@ -24,7 +23,7 @@ def get_matrix(
     api: Api,
     name: NamePath,
     order: Order = Order.NEWEST,
-    start: Annotated[str | None, Query(max_length=1024, description="Begin at this key.")] = None,
+    start: StartQuery = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> MatrixPage:

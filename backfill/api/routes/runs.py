@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit
+from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.presenting import present_run, present_steps
 from backfill.errors import NotFound
@@ -24,8 +24,6 @@ from backfill.storage.queries.runs import RunFilter, RunView, get_run, list_runs
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
-NameQuery = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
-
 
 @router.post("", status_code=201)
 def launch_run(api: Api, actor: Actor, body: RunRequest) -> Run:
@@ -39,7 +37,7 @@ def get_runs(
     api: Api,
     backfill: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     partition_set: NameQuery = None,
-    partition: Annotated[str | None, Query(max_length=1024, pattern=r"^[^\x00]*$")] = None,
+    partition: Annotated[str | None, Query(max_length=1024)] = None,
     pipeline: NameQuery = None,
     state: Annotated[list[RunState] | None, Query(description="Any of these.")] = None,
     cursor: Cursor = None,
