@@ -41,24 +41,18 @@ def pause(db: Database, backfill_id: int, *, reason: str, actor: str | None = No
     """Stop admission and recall what is queued; what runs goes on."""
 
     def work(conn: Connection) -> None:
-        _lock(db, conn, backfill_id)
-        if not moves.move_backfill(db, conn, backfill_id, BackfillMove.PAUSE, pause_reason=reason):
-            raise _wrong_state(db, conn, backfill_id, "paused", BackfillState.PAUSED)
         moves.recall(db, conn, backfill_id)
         note_event(
             db, conn, kind="backfill.paused", message=reason, backfill_id=backfill_id, actor=actor
         )
 
-    _verb(db, work)
+    _steer(db, backfill_id, BackfillMove.PAUSE, "paused", work, pause_reason=reason)
 
 
 def resume(db: Database, backfill_id: int, *, actor: str | None = None) -> None:
     """Let a paused backfill go on."""
 
     def work(conn: Connection) -> None:
-        _lock(db, conn, backfill_id)
-        if not moves.move_backfill(db, conn, backfill_id, BackfillMove.RESUME):
-            raise _wrong_state(db, conn, backfill_id, "resumed", BackfillState.RUNNING)
         note_event(
             db,
             conn,
@@ -68,7 +62,7 @@ def resume(db: Database, backfill_id: int, *, actor: str | None = None) -> None:
             actor=actor,
         )
 
-    _verb(db, work)
+    _steer(db, backfill_id, BackfillMove.RESUME, "resumed", work)
 
 
 def cancel(
@@ -81,9 +75,6 @@ def cancel(
     why = reason or (f"canceled by {actor}" if actor else "canceled")
 
     def work(conn: Connection) -> None:
-        _lock(db, conn, backfill_id)
-        if not moves.move_backfill(db, conn, backfill_id, BackfillMove.CANCEL):
-            raise _wrong_state(db, conn, backfill_id, "canceled", BackfillState.CANCELING)
         where, params = "backfill_id = :backfill", {"backfill": backfill_id}
         moves.cancel_queued(db, conn, where=where, params=params, reason=why)
         moves.request_cancel(db, conn, where=where, params=params, reason=why)
@@ -91,7 +82,7 @@ def cancel(
             db, conn, kind="backfill.canceled", message=why, backfill_id=backfill_id, actor=actor
         )
 
-    _verb(db, work)
+    _steer(db, backfill_id, BackfillMove.CANCEL, "canceled", work)
 
 
 def cancel_chunk(db: Database, backfill_id: int) -> int:
@@ -172,8 +163,38 @@ def _unsuccessful(db: Database, conn: Connection, backfill_id: int) -> bool:
     )
 
 
-def _verb(db: Database, work: Callable[[Connection], None]) -> None:
-    db.transact(work)
+def _steer(
+    db: Database,
+    backfill_id: int,
+    move: BackfillMove,
+    done: str,
+    work: Callable[[Connection], None],
+    *,
+    pause_reason: str | None = None,
+) -> None:
+    """Do a move and what belongs to it.
+
+    When it is repeated because the answer of its commit was lost, it finds itself done.
+
+    Raises:
+        NotFound: There is no such backfill.
+        Conflict: Its state does not allow the move.
+    """
+    tried = False
+
+    def attempt(conn: Connection) -> None:
+        nonlocal tried
+        repeated, tried = tried, True
+        state = _lock(db, conn, backfill_id).state
+        if moves.move_backfill(db, conn, backfill_id, move, pause_reason=pause_reason):
+            work(conn)
+        elif not (repeated and state == move.target.value):
+            already = " already" if state == move.target.value else ""
+            raise Conflict(
+                f"Backfill {backfill_id} cannot be {done}: it is{already} {state}.", state=state
+            )
+
+    db.transact(attempt)
     db.notify()
 
 
@@ -185,16 +206,6 @@ def _lock(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
     if row is None:
         raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
     return row
-
-
-def _wrong_state(
-    db: Database, conn: Connection, backfill_id: int, verb: str, target: BackfillState
-) -> Conflict:
-    state = _lock(db, conn, backfill_id).state
-    already = " already" if state == target.value else ""
-    return Conflict(
-        f"Backfill {backfill_id} cannot be {verb}: it is{already} {state}.", state=state
-    )
 
 
 def unsettled(

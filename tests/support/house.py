@@ -120,9 +120,9 @@ class House:
         return [run for message in self.admit() for run in message.run_ids]
 
     def running(self, count: int = 1, **wanted: Any) -> list[Claim]:
-        """Return claims on the runs of a fresh backfill, in partition order."""
+        """Return claims on the runs of a fresh backfill, in partition order, a message each."""
         self.ready(count, **wanted)
-        return self.claim(self.admitted())
+        return [claim for run in self.admitted() for claim in self.claim([run])]
 
     def pause(self, backfill_id: int, reason: str = "lunch") -> None:
         backfills.pause(self.db, backfill_id, reason=reason)

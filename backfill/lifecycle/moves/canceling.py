@@ -24,12 +24,18 @@ def cancel_pending(
     db: Database, conn: Connection, *, where: str, params: dict[str, Any], reason: str, limit: int
 ) -> list[int]:
     """CANCEL at most `limit` pending runs `where` names. Return their ids."""
-    chosen = (
-        f"id IN (SELECT id FROM runs WHERE state = 'pending' AND {where} "
-        f"ORDER BY id LIMIT :limit{db.skip_locked})"
+    choosing = (
+        f"WITH chosen AS MATERIALIZED (SELECT id FROM runs WHERE state = 'pending' AND {where} "
+        f"ORDER BY id LIMIT :limit{db.skip_locked}) "
     )
     return _cancel(
-        db, conn, RunState.PENDING, where=chosen, params={**params, "limit": limit}, reason=reason
+        db,
+        conn,
+        RunState.PENDING,
+        choosing=choosing,
+        where="id IN (SELECT id FROM chosen)",
+        params={**params, "limit": limit},
+        reason=reason,
     )
 
 
@@ -38,6 +44,7 @@ def _cancel(
     conn: Connection,
     source: RunState,
     *,
+    choosing: str = "",
     where: str,
     params: dict[str, Any],
     reason: str,
@@ -45,7 +52,7 @@ def _cancel(
     assert source in RunMove.CANCEL.sources
     rows = conn.execute(
         db.sql(
-            "UPDATE runs SET state = 'canceled', ready = false, waiting_run = NULL, "
+            f"{choosing}UPDATE runs SET state = 'canceled', ready = false, waiting_run = NULL, "
             "next_publish_at = NULL, cancel_requested_at = {now}, finished_at = {now}, "
             f"reason = :reason WHERE state = '{source.value}' AND {where} RETURNING {ROW}"
         ),

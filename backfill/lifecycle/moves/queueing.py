@@ -1,4 +1,8 @@
-"""Queueing: pending runs on their way to the broker, back from it, or parked."""
+"""Queueing: pending runs on their way to the broker, back from it, or parked.
+
+A limited choice of rows is a materialized WITH query: as a plain subquery PostgreSQL may run it
+once per row, and with SKIP LOCKED it then chooses others every time, however small the limit.
+"""
 
 from __future__ import annotations
 
@@ -73,10 +77,11 @@ def mark_published_again(
         due = f"({due} OR (publish_count = 1 AND queued_at <= {{now}} - :hurry))"
     return conn.execute(
         db.sql(
+            f"WITH chosen AS MATERIALIZED (SELECT id FROM runs WHERE state = 'queued' AND {due} "
+            f"ORDER BY next_publish_at LIMIT :limit{db.skip_locked}) "
             "UPDATE runs SET publish_count = publish_count + 1, next_publish_at = {now} + "
             "CASE WHEN publish_count > 4 THEN 600000000 ELSE :again * (1 << publish_count) END "
-            f"WHERE id IN (SELECT id FROM runs WHERE state = 'queued' AND {due} "
-            f"ORDER BY next_publish_at LIMIT :limit{db.skip_locked}) AND state = 'queued' "
+            "WHERE id IN (SELECT id FROM chosen) AND state = 'queued' "
             "RETURNING id, message_id, message_size, queue, pipeline_id"
         ),
         {"again": again_us, "limit": limit}
@@ -115,17 +120,17 @@ def recall(db: Database, conn: Connection, backfill_id: int) -> int:
 
 
 def wake_due(db: Database, conn: Connection, limit: int) -> int:
-    """Make parked pending runs ready whose time has come."""
-    result = conn.execute(
+    """Make parked pending runs ready whose time has come. Return how many."""
+    woken = conn.execute(
         db.sql(
-            "UPDATE runs SET ready = true, waiting_run = NULL WHERE id IN ("
-            "SELECT id FROM runs WHERE state = 'pending' AND NOT ready "
-            f"AND available_at <= {{now}} LIMIT :limit{db.skip_locked}) "
-            "AND state = 'pending'"
+            "WITH chosen AS MATERIALIZED (SELECT id FROM runs WHERE state = 'pending' "
+            f"AND NOT ready AND available_at <= {{now}} LIMIT :limit{db.skip_locked}) "
+            "UPDATE runs SET ready = true, waiting_run = NULL "
+            "WHERE id IN (SELECT id FROM chosen) AND state = 'pending' RETURNING id"
         ),
         {"limit": limit},
-    )
-    return int(result.rowcount)
+    ).all()
+    return len(woken)
 
 
 def wake_waiting(db: Database, conn: Connection, finished: Sequence[int]) -> int:
