@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from backfill.client.handles import BackfillHandle, RunHandle
+from backfill.client.listening import listen
 from backfill.client.transport import Transport
 from backfill.roles import Role
 from backfill.schemas.access import AuditEntry, NewToken, Session, Tokens
@@ -24,6 +25,7 @@ from backfill.schemas.definitions import (
     ResolvedConfig,
 )
 from backfill.schemas.fleet import Fleet
+from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
 from backfill.schemas.runs import Run, RunSteps
 from backfill.settings import get_settings
@@ -265,6 +267,25 @@ class Client:
     def events(self, *, backfill: str | int) -> Iterator[Event]:
         """Iterate over what operators did with a backfill, newest first."""
         return self.pages(f"/backfills/{_part(str(backfill))}/events", Event, {})
+
+    def listen(
+        self,
+        *,
+        backfill: str | int | None = None,
+        run: str | int | None = None,
+        partition_set: str | None = None,
+        after: str | None = None,
+    ) -> Iterator[LiveEvent]:
+        """Iterate over live events, for ever; goes on by itself when the connection breaks.
+
+        The first event is `ready`: what is read after it misses nothing. `reset` says that
+        something was missed: read everything anew.
+
+        Args:
+            after: The id of the last event seen, to go on behind it.
+        """
+        wanted = {"backfill": backfill, "run": run, "partition_set": partition_set}
+        return listen(self.transport, wanted, after)
 
     # -- access -------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class Transport:
         http: httpx.Client | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._retries = retries
+        self.retries = retries
         headers = {"Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -121,13 +121,13 @@ class Transport:
             yield answer
 
     def _send(self, request: httpx.Request, *, safe: bool) -> httpx.Response:
-        for attempt in range(self._retries + 1):
-            last = attempt == self._retries
+        for attempt in range(self.retries + 1):
+            last = attempt == self.retries
             try:
                 answer = self._http.send(request)
             except httpx.TransportError as error:
                 if last or not (safe or isinstance(error, httpx.ConnectError)):
-                    raise self._unreachable(error) from error
+                    raise self.unreachable(error) from error
             else:
                 if answer.status_code != 503 or last or not safe:
                     return answer
@@ -135,7 +135,8 @@ class Transport:
             time.sleep(pause * random.uniform(0.5, 1.0))
         raise AssertionError("unreachable")
 
-    def _unreachable(self, error: Exception) -> Unreachable:
+    def unreachable(self, error: Exception) -> Unreachable:
+        """Return the error that says that nothing answers, and what to do."""
         why = str(error) or type(error).__name__
         return Unreachable(
             f"The API at {self.url} cannot be reached ({why}). Start everything on this machine "

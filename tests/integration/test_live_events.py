@@ -15,12 +15,15 @@ import pytest
 from fastapi import FastAPI
 
 from backfill.api.app import create_app
+from backfill.client import Client
 from backfill.execution.outcomes import LogLine, StepOutcome
 from backfill.lifecycle.moves import Report
+from backfill.schemas.live import LiveEvent
 from backfill.states import StepState
 from backfill.storage.database import Database
 from tests.support.house import DEFINITIONS, NOON, House
 from tests.support.loading import loaded
+from tests.support.ports import free_port
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
@@ -31,9 +34,13 @@ def house(database: Database, tmp_path: Path) -> Iterator[House]:
         yield House(database, definitions)
 
 
+def _app(house: House) -> FastAPI:
+    return create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
+
+
 @pytest.fixture
 def app(house: House) -> FastAPI:
-    return create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
+    return _app(house)
 
 
 @pytest.fixture
@@ -161,6 +168,39 @@ def test_reconnecting_loses_nothing_and_repeats_nothing(house: House, url: str) 
     assert after.names()[0] == "ready"
     ends = [run for run, state in before.run_moves() + after.run_moves() if state == "succeeded"]
     assert sorted(ends) == sorted(str(claim.run_id) for claim in claims)
+
+
+def test_the_python_client_goes_on_by_itself_when_the_api_is_started_again(house: House) -> None:
+    port = free_port()
+    seen: list[LiveEvent] = []
+    over = threading.Event()
+
+    def follow() -> None:
+        with Client(f"http://127.0.0.1:{port}", retries=20) as client:
+            for event in client.listen():
+                seen.append(event)
+                if over.is_set():
+                    return
+
+    def submitted() -> set[str]:
+        return {b.id for event in seen if event.moves for b in event.moves.backfills}
+
+    thread = threading.Thread(target=follow)
+    with serving(_app(house), port):
+        thread.start()
+        wait_until(lambda: seen, "the stream to begin")
+        first = str(house.submit("day-01"))
+        house.expand(int(first))
+        wait_until(lambda: first in submitted(), "the first backfill")
+    second = str(house.submit("day-02"))
+    house.expand(int(second))
+    with serving(_app(house), port):
+        wait_until(lambda: second in submitted(), "what moved in between")
+        over.set()
+        house.expand(house.submit("day-03"))
+        thread.join(20)
+        assert not thread.is_alive()
+    assert seen[0].name == "ready"
 
 
 def test_a_client_that_was_away_too_long_is_told_to_read_anew(house: House, url: str) -> None:

@@ -15,9 +15,9 @@ from tests.support.waiting import wait_until
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serve an app in a thread; gives its URL."""
-    port = free_port()
+def serving(app: FastAPI, port: int | None = None) -> Iterator[str]:
+    """Serve an app in a thread, on a free port unless one is given; gives its URL."""
+    port = port or free_port()
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
     server = Server(config, app.state.context.hub)
     thread = threading.Thread(target=server.run, name="server")

@@ -53,6 +53,8 @@ BACKFILL = {
         "runs_per_second": 1.0,
         "seconds_left": 0.0,
     },
+    "reprocess": "missing",
+    "left_out": {},
     "max_active_runs": None,
     "priority": 0,
     "ordering": "oldest",

@@ -103,7 +103,7 @@ def steps_of(
         db.sql(
             "SELECT run_id, attempt, step, state, tries, started_at, finished_at, reason, "
             f"metadata, outputs FROM step_outcomes WHERE {db.one_of('run_id', 'runs')}{only} "
-            "ORDER BY run_id, attempt, started_at, step"
+            "ORDER BY run_id, attempt, started_at IS NULL, started_at, finished_at, step"
         ),
         {"runs": db.ints(run_ids)} | ({} if step is None else {"step": step}),
     ).all()
