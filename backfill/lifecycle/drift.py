@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from backfill.definitions.calls import Definitions, ExpandedPartition
 from backfill.lifecycle import moves
@@ -28,13 +29,9 @@ class Sweep:
     made: int = 0
 
 
-def current_sweep(db: Database, conn: Connection, backfill_id: int) -> Sweep | None:
+def current_sweep(backfill: Row[Any]) -> Sweep | None:
     """Return where to go on, or None for a backfill that is expanded by place."""
-    row = conn.execute(
-        db.sql("SELECT id AS place, xid AS made FROM cursors WHERE name = :name"),
-        {"name": _cursor(backfill_id)},
-    ).first()
-    return None if row is None else Sweep(row.place, row.made)
+    return None if backfill.swept_to is None else Sweep(backfill.swept_to, backfill.swept_new)
 
 
 def sweep_chunk(
@@ -59,7 +56,7 @@ def _write(
     partitions: Sequence[ExpandedPartition],
 ) -> int | None:
     backfill = expanding(db, conn, selected.backfill.id, lock=True)
-    if backfill is None or (current_sweep(db, conn, backfill.id) or Sweep()) != sweep:
+    if backfill is None or (current_sweep(backfill) or Sweep()) != sweep:
         return None
     existing = having_runs(db, conn, backfill, [p.key for p in partitions])
     new = [
@@ -88,23 +85,19 @@ def _write(
 
 def _go_on(db: Database, conn: Connection, backfill_id: int, sweep: Sweep) -> None:
     conn.execute(
-        db.sql(
-            "INSERT INTO cursors (name, xid, id) VALUES (:name, :made, :place) "
-            "ON CONFLICT (name) DO UPDATE SET xid = excluded.xid, id = excluded.id"
-        ),
-        {"name": _cursor(backfill_id), "made": sweep.made, "place": sweep.place},
+        db.sql("UPDATE backfills SET swept_to = :place, swept_new = :made WHERE id = :id"),
+        {"place": sweep.place, "made": sweep.made, "id": backfill_id},
     )
 
 
 def _finish(db: Database, conn: Connection, backfill_id: int, *, gone: int, joined: int) -> None:
     conn.execute(
         db.sql(
-            "UPDATE backfills SET expanded = total, vanished = :gone, expanded_at = {now} "
-            "WHERE id = :id"
+            "UPDATE backfills SET expanded = total, vanished = :gone, expanded_at = {now}, "
+            "swept_to = NULL, swept_new = NULL WHERE id = :id"
         ),
         {"gone": gone, "id": backfill_id},
     )
-    conn.execute(db.sql("DELETE FROM cursors WHERE name = :name"), {"name": _cursor(backfill_id)})
     note_event(
         db,
         conn,
@@ -114,7 +107,3 @@ def _finish(db: Database, conn: Connection, backfill_id: int, *, gone: int, join
         backfill_id=backfill_id,
         facts={"gone": gone, "joined": joined},
     )
-
-
-def _cursor(backfill_id: int) -> str:
-    return f"expand:{backfill_id}"

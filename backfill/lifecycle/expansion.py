@@ -44,7 +44,7 @@ def expand_chunk(
         if backfill is None:
             return None
         selected = frozen(db, conn, backfill)
-        sweep = current_sweep(db, conn, backfill_id)
+    sweep = current_sweep(backfill)
     chunk = None if sweep is not None else _next_chunk(db, definitions, selected, limit)
     if chunk is None:
         made = sweep_chunk(db, definitions, selected, sweep or Sweep(), limit=limit)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from backfill.lifecycle import moves
 from backfill.states import RUN_FINAL, RunState
@@ -32,23 +33,13 @@ class Folded:
 
 def fold(db: Database, conn: Connection, *, limit: int = 2000) -> Folded:
     """Add the next feed rows up."""
-    cursor = conn.execute(
-        db.sql(f"SELECT xid, id FROM cursors WHERE name = :name{db.for_update}"), {"name": CURSOR}
-    ).first()
-    if cursor is None:
-        conn.execute(
-            db.sql(
-                "INSERT INTO cursors (name, xid, id) VALUES (:name, 0, 0) ON CONFLICT DO NOTHING"
-            ),
-            {"name": CURSOR},
-        )
-    xid, last = (cursor.xid, cursor.id) if cursor else (0, 0)
+    cursor = _locked_cursor(db, conn)
     rows = conn.execute(
         db.sql(
             "SELECT xid, id, body FROM feed WHERE (xid, id) > (:xid, :id) "
             f"AND {db.feed_settled} ORDER BY xid, id LIMIT :limit"
         ),
-        {"xid": xid, "id": last, "limit": limit},
+        {"xid": cursor.xid, "id": cursor.id, "limit": limit},
     ).all()
     if not rows:
         return Folded(0, 0)
@@ -72,6 +63,21 @@ def fold(db: Database, conn: Connection, *, limit: int = 2000) -> Folded:
         {"xid": rows[-1].xid, "id": rows[-1].id, "name": CURSOR},
     )
     return Folded(len(rows), woken)
+
+
+def _locked_cursor(db: Database, conn: Connection) -> Row[Any]:
+    """Return how far was read; whoever comes second waits here and goes on behind the first."""
+    find = db.sql(f"SELECT xid, id FROM cursors WHERE name = :name{db.for_update}")
+    cursor = conn.execute(find, {"name": CURSOR}).first()
+    if cursor is None:
+        conn.execute(
+            db.sql(
+                "INSERT INTO cursors (name, xid, id) VALUES (:name, 0, 0) ON CONFLICT DO NOTHING"
+            ),
+            {"name": CURSOR},
+        )
+        cursor = conn.execute(find, {"name": CURSOR}).one()
+    return cursor
 
 
 def _add_counts(db: Database, conn: Connection, counts: dict[int, Counter[str]]) -> None:

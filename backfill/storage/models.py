@@ -94,6 +94,8 @@ backfills = Table(
     Column("total", BigInteger, nullable=False),
     Column("expanded", BigInteger, nullable=False, server_default="0"),
     Column("expanded_at", BigInteger),
+    Column("swept_to", BigInteger),  # place reached by key, in a set that changed
+    Column("swept_new", BigInteger),  # runs made by this pass
     Column("vanished", BigInteger, nullable=False, server_default="0"),
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("max_active_runs", Integer),
