@@ -51,6 +51,7 @@ class Wanted:
         version: The pipeline's.
         limit: More partitions are refused.
         until: Only what had happened by then (database clock, microseconds).
+        without: As if this backfill had never been.
         explained: Also tell apart what would run and what would wait.
         known: Further facts that leave partitions out.
     """
@@ -62,6 +63,7 @@ class Wanted:
     at: datetime
     limit: int
     until: int | None = None
+    without: int | None = None
     explained: bool = False
     known: FactKeys = field(default_factory=dict)
 
@@ -129,6 +131,7 @@ def evaluate(db: Database, definitions: Definitions, wanted: Wanted) -> Selectio
             version=wanted.version,
             until=wanted.until,
             only=None if first is None else first.keys,
+            without=wanted.without,
         )
     leave_out = left_out(wanted.reprocess, facts)
     mark = marks(wanted.reprocess, facts) if wanted.explained else {}

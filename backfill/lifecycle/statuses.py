@@ -47,6 +47,7 @@ def look_up(
     version: str,
     until: int | None = None,
     only: Sequence[str] | None = None,
+    without: int | None = None,
 ) -> Facts:
     """Look up which partitions of a set the words are true of.
 
@@ -56,6 +57,7 @@ def look_up(
         version: The pipeline's version now, for `stale`.
         until: Only what had happened by then (database clock, microseconds).
         only: Only these partitions.
+        without: As if this backfill had never been.
 
     Returns:
         A key for every word; `missing` as `!missing`, for the database does not know the
@@ -64,7 +66,7 @@ def look_up(
     set_id = set_of(db, conn, set_name)
     if set_id is None:
         return Facts({_told(word): () for word in words}, ())
-    looked = Looked(set_id, until, only)
+    looked = Looked(set_id, until, only, without)
     status = Status(looked)
     asked = set(words)
     if StatusWord.MISSING in asked:

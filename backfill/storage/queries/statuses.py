@@ -24,11 +24,13 @@ class Looked:
     Attributes:
         until: Only what had happened by then, in microseconds of the database's clock.
         only: Only runs of these partitions.
+        without: No runs of this backfill.
     """
 
     set_id: int
     until: int | None = None
     only: Sequence[str] | None = None
+    without: int | None = None
 
 
 class InFlight(NamedTuple):
@@ -170,6 +172,9 @@ def _where(db: Database, looked: Looked) -> tuple[str, dict[str, Any]]:
     if looked.until is not None:
         where += " AND created_at <= :until"
         params["until"] = looked.until
+    if looked.without is not None:
+        where += " AND (backfill_id IS NULL OR backfill_id <> :without)"
+        params["without"] = looked.without
     if looked.only is not None:
         where += f" AND {db.one_of_texts('partition', 'only')}"
         params["only"] = db.texts(looked.only)
