@@ -203,6 +203,30 @@ def test_a_plan_keeps_nothing(run: Run) -> None:
     assert json.loads(run("list", "--json").out) == []
 
 
+def test_a_plan_tells_what_would_run_and_why(run: Run, house: House) -> None:
+    claims = claimed(house, run)
+    succeed(house, *claims[:2])
+    fail(house, claims[2])
+    out = run("plan", "days", "--from", "day-00", "--to", "day-04").out
+    assert "days: 5 partitions, day-00 … day-04" in out
+    assert "2 left out" in out
+    assert "day-00 … day-01" in out
+    everything = json.loads(run("plan", "days", "--all", "--reprocess", "all", "--json").out)
+    assert (everything["count"], everything["reprocess"]) == (60, "all")
+    failed = run("submit", "days", "--all", "--reprocess", "failed", "--yes")
+    assert "submitted: 1 partition." in failed.out
+
+
+def test_submitting_what_succeeded_already_says_how_to_run_it_again(run: Run, house: House) -> None:
+    succeed(house, *claimed(house, run))
+    printed = run("submit", "days", "--select", "[day-00...day-02]", "--yes")
+    assert printed.status == 1
+    assert "--reprocess all" in printed.err
+    assert len(json.loads(run("list", "--json").out)) == 1
+    wrong = run("submit", "days", "--all", "--reprocess", "everything")
+    assert wrong.status == 1
+
+
 # -- looking and steering -------------------------------------------------------------------------
 
 

@@ -1,0 +1,198 @@
+"""`backfill submit` and `backfill plan`: what would run and why, then the asking."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backfill.cli.connecting import connection
+from backfill.cli.options import (
+    AsJson,
+    ConfigFile,
+    Note,
+    StepOptions,
+    TagOptions,
+    config_of,
+    listed,
+    tags_of,
+)
+from backfill.cli.output import clean, messages, print_json, say
+from backfill.cli.watching import follow
+
+if TYPE_CHECKING:
+    from backfill.schemas.backfills import Backfill, Estimate, Plan, PlanGroup
+
+PANEL = "Backfills"
+
+SetName = Annotated[str, typer.Argument(metavar="SET", help="A partition set.")]
+From = Annotated[str | None, typer.Option("--from", help="First partition of a range.")]
+To = Annotated[str | None, typer.Option("--to", help="Last partition of the range, inclusive.")]
+Partitions = Annotated[
+    str | None, typer.Option("--partitions", metavar="KEYS", help="Partitions between commas.")
+]
+All = Annotated[bool, typer.Option("--all", help="Every partition.")]
+Select = Annotated[
+    str | None,
+    typer.Option("--select", help="A selection, such as '[2020-05-01...] & dow:mon-fri'."),
+]
+Reprocess = Annotated[
+    str | None,
+    typer.Option(
+        "--reprocess",
+        metavar="WHICH",
+        help="Which of them run: missing (all but what succeeded), failed, all or stale.",
+    ),
+]
+MaxActive = Annotated[int | None, typer.Option(min=1, help="At most so many runs at a time.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("submit", rich_help_panel=PANEL)(submit)
+    app.command("plan", rich_help_panel=PANEL)(plan)
+
+
+def submit(
+    partition_set: SetName,
+    from_: From = None,
+    to: To = None,
+    partitions: Partitions = None,
+    all_: All = False,
+    select: Select = None,
+    reprocess: Reprocess = None,
+    max_active: MaxActive = None,
+    priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest first.")] = False,
+    max_failures: Annotated[
+        int, typer.Option(min=0, help="How often a failed run is tried again.")
+    ] = 0,
+    tags: TagOptions = None,
+    config: ConfigFile = None,
+    steps: StepOptions = None,
+    note: Note = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show how it goes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a pipeline for many partitions: show what would run, ask, submit."""
+    client = connection.client()
+    asked: dict[str, Any] = {
+        "reprocess": reprocess,
+        "max_active_runs": max_active,
+        "priority": priority,
+        "ordering": "newest" if newest_first else "oldest",
+        "max_failures": max_failures,
+        "tags": tags_of(tags),
+        "run_config": config_of(config),
+        "steps": listed(steps),
+        "note": note,
+    }
+    selection = _selection(from_, to, partitions, all_, select)
+    if not as_json:
+        planned = client.plan(partition_set, selection, **asked)
+        _print_plan(planned, messages().print)
+        _refuse_invalid(planned)
+        if planned.count and not yes and sys.stdin.isatty():
+            typer.confirm("Submit?", abort=True, err=True)
+        asked["planned"] = planned.counts
+    handle = client.submit(partition_set, selection, **asked)
+    if as_json and not watch:
+        print_json(handle.info)
+    elif not as_json:
+        _tell_submitted(handle.info)
+    if watch:
+        follow(handle, as_json=as_json)
+    elif not as_json:
+        messages().print(f"Watch it: backfill watch {handle.id}", style="dim")
+
+
+def plan(
+    partition_set: SetName,
+    from_: From = None,
+    to: To = None,
+    partitions: Partitions = None,
+    all_: All = False,
+    select: Select = None,
+    reprocess: Reprocess = None,
+    max_active: MaxActive = None,
+    config: ConfigFile = None,
+    steps: StepOptions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what submitting the same would do; nothing is kept."""
+    planned = connection.client().plan(
+        partition_set,
+        _selection(from_, to, partitions, all_, select),
+        reprocess=reprocess,
+        max_active_runs=max_active,
+        run_config=config_of(config),
+        steps=listed(steps),
+    )
+    if as_json:
+        print_json(planned)
+    else:
+        _print_plan(planned, say)
+        _refuse_invalid(planned)
+
+
+def _selection(
+    from_: str | None, to: str | None, partitions: str | None, all_: bool, select: str | None
+) -> str:
+    from backfill.definitions.selection import from_parts
+
+    return str(from_parts(from_, to, partitions, all_, select))
+
+
+def _print_plan(plan: Plan, out: Callable[[str], None]) -> None:
+    ends = _ends(plan.first, plan.last, plan.selected)
+    out(clean(f"{plan.partition_set}: {_partitions(plan.selected)}, {ends}"))
+    for group in plan.groups:
+        out(clean(f"  {_group(group)}"))
+    checked = "" if plan.checked >= plan.count else f", configs of {plan.checked} checked"
+    out(clean(f"pipeline {plan.pipeline}{checked}{_estimate(plan.estimate)}"))
+
+
+def _group(group: PlanGroup) -> str:
+    verb = {"run": "run", "wait": "wait", "skip": "left out"}[group.action]
+    ends = _ends(group.first, group.last, group.count)
+    return f"{group.count:>7,} {verb:<8}  {group.sentence} ({ends})"
+
+
+def _estimate(estimate: Estimate) -> str:
+    from backfill.client.watching import duration
+
+    if estimate.seconds is None:
+        return ""
+    return f", about {duration(estimate.seconds)} with {estimate.concurrency} at a time"
+
+
+def _refuse_invalid(plan: Plan) -> None:
+    from backfill.errors import ConfigInvalid
+
+    if not plan.problems:
+        return
+    problem = plan.problems[0]
+    others = f" {plan.invalid - 1} more partitions have problems." if plan.invalid > 1 else ""
+    raise ConfigInvalid(
+        f'Partition "{problem.partition}" cannot run: {problem.detail}{others}',
+        traceback=problem.traceback,
+    )
+
+
+def _tell_submitted(submitted: Backfill) -> None:
+    from backfill.schemas.backfills import Submitted
+
+    say(f"Backfill {submitted.id} submitted: {_partitions(submitted.total)}.")
+    for change in submitted.changes if isinstance(submitted, Submitted) else ():
+        say(f"  {change.group}: {change.now} now, {change.planned} when it was planned")
+
+
+def _ends(first: str, last: str, count: int) -> str:
+    return first if count == 1 else f"{first} … {last}"
+
+
+def _partitions(count: int) -> str:
+    return f"{count:,} partition" + ("" if count == 1 else "s")
