@@ -164,7 +164,7 @@ def _group(group: PlanGroup) -> str:
 def _estimate(estimate: Estimate) -> str:
     from backfill.client.watching import duration
 
-    if estimate.seconds is None:
+    if not estimate.seconds:
         return ""
     return f", about {duration(estimate.seconds)} with {estimate.concurrency} at a time"
 
