@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -202,7 +203,7 @@ def _outcomes(
             f"WHERE {db.one_of('run_id', 'runs')} ORDER BY run_id, attempt"
         ),
         {"runs": db.ints(run_ids)},
-    )
+    ).all()
     found: dict[int, dict[str, Row[Any]]] = defaultdict(dict)
     for row in rows:
         found[row.run_id][row.step] = row
@@ -248,9 +249,14 @@ def _box(step: str, runs: Sequence[_Run], outcomes: Mapping[int, Mapping[str, Ro
 
 
 def _status(run: _Run, outcome: Row[Any]) -> BoxStatus:
+    return _status_of(run.state, outcome.state, outcome.attempt == run.attempt)
+
+
+@cache
+def _status_of(run: RunState, outcome: str, newest_attempt: bool) -> BoxStatus:
     """Say what a step's newest outcome means for its box: a run on its way may try it again."""
-    state = StepState(outcome.state)
-    over = run.state in RUN_FINAL or state in {StepState.SUCCEEDED, StepState.SKIPPED}
-    if over or (run.state is RunState.RUNNING and outcome.attempt == run.attempt):
+    state = StepState(outcome)
+    over = run in RUN_FINAL or state in {StepState.SUCCEEDED, StepState.SKIPPED}
+    if over or (run is RunState.RUNNING and newest_attempt):
         return BoxStatus(state.value)
     return BoxStatus.RETRYING if state is StepState.FAILED else BoxStatus.QUEUED

@@ -7,7 +7,6 @@ blocks.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,13 +66,14 @@ def _sum(
     steps: Sequence[str],
     blocks: Mapping[int, Mapping[str, Mapping[str, int]]],
 ) -> Bucket:
-    sums: dict[str, Counter[str]] = defaultdict(Counter)
-    for block in range(start // BLOCK, -(-stop // BLOCK)):
-        for step, by_status in blocks.get(block, {}).items():
-            sums[step].update(by_status)
+    inside = [blocks[at] for at in range(start // BLOCK, -(-stop // BLOCK)) if at in blocks]
     counts: dict[str, Mapping[str, int]] = {}
     for step in (*steps, RUN_ROW):
-        known = {s: n for s, n in sums[step].items() if s != "missing" and n}
+        known: dict[str, int] = {}
+        for block in inside:
+            for status, n in block.get(step, {}).items():
+                if n and status != "missing":
+                    known[status] = known.get(status, 0) + n
         missing = (stop - start) - sum(known.values())
         counts[step] = known | ({"missing": missing} if missing > 0 else {})
     return Bucket(start, stop, counts)
