@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         default=4, ge=1, description="Messages kept queued per worker slot; the rest stay pending."
     )
     pack_seconds: float = Field(
-        default=0.5,
+        default=0.1,
         ge=0,
         description="At most this much work of tiny runs goes into one message; 0: one run each.",
     )
