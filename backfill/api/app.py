@@ -19,7 +19,18 @@ from backfill.api.live.directory import Directory
 from backfill.api.live.hub import Hub
 from backfill.api.live.reader import Reader
 from backfill.api.rates import Rates
-from backfill.api.routes import access, backfills, events, fleet, matrix, overview, runs
+from backfill.api.routes import (
+    access,
+    backfills,
+    drift,
+    dynamic,
+    events,
+    fleet,
+    matrix,
+    overview,
+    runs,
+    validating,
+)
 from backfill.api.routes import definitions as defined
 from backfill.api.tagging import EntityTags
 from backfill.definitions.calls import Definitions
@@ -59,7 +70,19 @@ def create_app(
     )
     app.state.context = context
     behind_the_door = [Depends(authorize)]
-    for noun in (defined, matrix, overview, backfills, runs, events, fleet, access):
+    for noun in (
+        defined,
+        dynamic,
+        matrix,
+        overview,
+        validating,
+        backfills,
+        drift,
+        runs,
+        events,
+        fleet,
+        access,
+    ):
         app.include_router(
             noun.router,
             prefix=PREFIX,

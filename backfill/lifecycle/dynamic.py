@@ -198,7 +198,7 @@ def _change(
                 db,
                 conn,
                 kind=f"partitions.{verb}",
-                message=f"{len(changed)} partitions {verb}: {definition}",
+                message=f'{verb} partitions of "{definition}": {len(changed)}',
                 actor=actor,
                 facts={
                     "definition": definition,

@@ -150,7 +150,7 @@ def _conclude(
         db,
         conn,
         kind="backfill.retargeted",
-        message=f"{done.added} partitions joined; {done.skipped} that left the set are skipped",
+        message=f"joined the set and run now: {done.added}; left it and skipped: {done.skipped}",
         backfill_id=backfill_id,
         actor=actor,
         facts={

@@ -95,9 +95,8 @@ def _require_some(request: BackfillRequest, choice: Choice) -> None:
     groups = skipped_groups(choice.selected)
     told = ", ".join(f"{group.count:,} {group.sentence}" for group in groups)
     raise NothingToRun(
-        f"Nothing is left to run of the {choice.selected.whole.size:,} selected partitions of set "
-        f'"{request.partition_set}": {told}. To run them all the same, reprocess all '
-        "(--reprocess all).",
+        f'Nothing is left to run of what is selected of set "{request.partition_set}": {told}. '
+        "To run it all the same, reprocess all (--reprocess all).",
         left_out={group.reason: group.count for group in groups},
         reprocess=choice.reprocess.value,
     )

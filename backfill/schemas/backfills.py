@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from backfill.schemas.base import Body, Document, Id, Key, Name, RunConfig, Tags, Text, Time
+from backfill.schemas.base import (
+    Body,
+    Document,
+    Id,
+    Key,
+    Name,
+    Problem,
+    RunConfig,
+    Tags,
+    Text,
+    Time,
+)
 from backfill.schemas.definitions import ConfigError, ResolvedConfig
 from backfill.states import BackfillState
 
@@ -116,6 +127,16 @@ class Plan(Document):
     problems: list[PartitionProblem]
 
 
+class Validated(Document):
+    """How far the validation of a request's run configs is; a line of its stream."""
+
+    checked: int
+    of: int = Field(description="Partitions that would run.")
+    invalid: int = Field(description="How many of the checked ones could not run.")
+    problems: list[PartitionProblem] = Field(description="The first of those.")
+    error: Problem | None = Field(description="Why it ended early.")
+
+
 class Counts(Document):
     """How many runs are where; partitions that no run was made for yet are pending."""
 
@@ -222,4 +243,5 @@ __all__ = [
     "ReprocessName",
     "Span",
     "Submitted",
+    "Validated",
 ]

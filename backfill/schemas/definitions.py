@@ -57,6 +57,9 @@ class PartitionSet(Document):
     has_tags_fn: bool
     step_selection: list[str] | None = Field(description="The steps its runs execute; null: all.")
     place: str
+    dynamic: list[str] = Field(
+        description="Dynamic definitions whose keys it has: these are added and removed."
+    )
 
 
 class Schedule(Document):

@@ -157,7 +157,7 @@ def test_who_added_what_is_kept(house: House) -> None:
     assert listed.more
     assert [view.key for view in rest.items] == ["bob"]
     event = house.row("SELECT kind, actor, message FROM events")
-    assert tuple(event) == ("partitions.added", "eve", "2 partitions added: customers")
+    assert tuple(event) == ("partitions.added", "eve", 'added partitions of "customers": 2')
 
 
 def test_many_keys_at_once(house: House) -> None:

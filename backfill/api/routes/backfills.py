@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
+from backfill.api.asking import as_request
 from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.door import needs
@@ -44,7 +45,7 @@ def plan_backfill(
     plan = planning.plan(
         api.db,
         api.definitions,
-        _request(body),
+        as_request(body),
         at=api.clock(),
         settings=api.settings,
         partition=partition,
@@ -71,7 +72,7 @@ def submit_backfill(
     submitted = backfills.submit(
         api.db,
         api.definitions,
-        _request(body, created_by=actor, idempotency_key=idempotency_key),
+        as_request(body, created_by=actor, idempotency_key=idempotency_key),
         at=api.clock(),
         limit=api.settings.max_partitions,
         planned=body.planned,
@@ -168,16 +169,6 @@ def _shown(api: Context, backfill_id: int) -> Backfill:
     if view is None:
         raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
     return present_backfill(api, view)
-
-
-def _request(
-    body: BackfillRequest, *, created_by: str | None = None, idempotency_key: str | None = None
-) -> planning.BackfillRequest:
-    return planning.BackfillRequest(
-        **body.model_dump(exclude={"planned"}),
-        created_by=created_by,
-        idempotency_key=idempotency_key,
-    )
 
 
 def _before(cursor: str | None) -> int | None:
