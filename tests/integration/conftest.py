@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.failpoints import ForgetfulDatabase
+from tests.support.failpoints import ForgetfulDatabase, Racing
 from tests.support.house import House, open_house
 
 
@@ -26,3 +26,11 @@ def forgetful(house: House) -> ForgetfulDatabase:
     assert house.clock is not None
     house.db = opened = house.clock.open(ForgetfulDatabase)
     return opened
+
+
+@pytest.fixture
+def racing(house: House) -> Iterator[Racing]:
+    """Two threads that meet over the house's database."""
+    threads = Racing(house.db)
+    yield threads
+    threads.close()

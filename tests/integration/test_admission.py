@@ -10,7 +10,7 @@ from backfill.lifecycle import fleet, runs
 from backfill.lifecycle.admission import Message
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.states import RunState
-from tests.support.failpoints import race
+from tests.support.failpoints import Racing
 from tests.support.house import House
 
 PER_SLOT = 4
@@ -135,12 +135,14 @@ def test_a_limit_holds_from_admission_to_the_end_of_a_run(house: House) -> None:
 
 
 @pytest.mark.parametrize("statement", range(4, 14))
-def test_two_admitters_cannot_both_take_the_last_slot(house: House, statement: int) -> None:
+def test_two_admitters_cannot_both_take_the_last_slot(
+    house: House, racing: Racing, statement: int
+) -> None:
     backfill_id = house.ready(20, max_active_runs=3)
     house.worker(slots=4)
     assert house.clock is not None
     other = House(house.clock.open(), house.definitions, house.settings)
-    raced = race(house.db, house.admit, other.db, other.admit, statement=statement)
+    raced = racing.race(house.db, house.admit, other.admit, statement=statement)
     if raced is None:
         return
     assert sorted([len(raced.first), len(raced.second)]) == [0, 3]

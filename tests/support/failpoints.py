@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from backfill.storage.database import Database
-from tests.support.waiting import wait_until
+
+T = TypeVar("T")
 
 
 class Crash(BaseException):
@@ -165,37 +167,51 @@ class Race:
     waited: bool
 
 
-def race(
-    first_db: Database,
-    first: Callable[[], Any],
-    second_db: Database,
-    second: Callable[[], Any],
-    *,
-    statement: int,
-) -> Race | None:
-    """Stop `first` before a statement, let `second` run until it ends or waits, go on with both.
+class Racing:
+    """Lets two acts meet over one database, each with a `Database` of its own."""
 
-    Returns:
-        None when `first` has fewer statements: every interleaving of this kind was tried.
-    """
-    with ThreadPoolExecutor(2) as threads, stopped_before(first_db, statement) as point:
-        one = threads.submit(first)
-        wait_until(lambda: point.reached.is_set() or one.done(), "the first act")
-        if not point.reached.is_set():
-            one.result()
-            return None
-        other = threads.submit(second)
-        waited = _wait_until_done_or_blocked(other, second_db)
-        point.let_go()
-        return Race(statement, _outcome(one), _outcome(other), waited)
+    POLL_SECONDS = 0.002
 
+    def __init__(self, db: Database) -> None:
+        self._threads = ThreadPoolExecutor(2)
+        self._watcher: psycopg.Connection[Any] | None = None
+        if db.postgres:
+            libpq = db.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            self._watcher = psycopg.connect(libpq, autocommit=True)
 
-def _wait_until_done_or_blocked(act: Future[Any], db: Database) -> bool:
-    """Return whether the act waits for a lock. SQLite cannot tell: there it is not waited for."""
-    if not db.postgres:
-        return False
-    libpq = db.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(libpq, autocommit=True) as watcher:
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+        if self._watcher is not None:
+            self._watcher.close()
+
+    def race(
+        self, db: Database, first: Callable[[], Any], second: Callable[[], Any], *, statement: int
+    ) -> Race | None:
+        """Stop `first` before a statement, let `second` run until it ends or waits; go on.
+
+        Args:
+            db: The one `first` uses.
+
+        Returns:
+            None when `first` has fewer statements: every interleaving of this kind was tried.
+        """
+        with stopped_before(db, statement) as point:
+            one = self._threads.submit(first)
+            self._wait(lambda: point.reached.is_set() or one.done(), "the first act")
+            if not point.reached.is_set():
+                one.result()
+                return None
+            other = self._threads.submit(second)
+            waited = self._ended_or_blocked(other)
+            point.let_go()
+            return Race(statement, _outcome(one), _outcome(other), waited)
+
+    def _ended_or_blocked(self, act: Future[Any]) -> bool:
+        """Return whether the act waits for a lock. SQLite cannot tell: there nobody waits."""
+        watcher = self._watcher
+        if watcher is None:
+            return False
         blocked = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
             "AND wait_event_type = 'Lock'"
@@ -203,11 +219,19 @@ def _wait_until_done_or_blocked(act: Future[Any], db: Database) -> bool:
 
         def settled() -> str | None:
             if act.done():
-                return "done"
+                return "ended"
             (row,) = watcher.execute(blocked).fetchall()
             return "blocked" if row[0] else None
 
-        return wait_until(settled, "the second act to end or to wait") == "blocked"
+        return self._wait(settled, "the second act to end or to wait") == "blocked"
+
+    def _wait(self, condition: Callable[[], T], what: str) -> T:
+        deadline = time.monotonic() + 30
+        pause = threading.Event()
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"Waited in vain for {what}."
+            pause.wait(self.POLL_SECONDS)
+        return value
 
 
 def _outcome(act: Future[Any]) -> Any:
