@@ -6,6 +6,7 @@ database, so a forged, doubled or late message can do no more than claim a run t
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -21,6 +22,7 @@ from backfill.definitions.registry import Registry
 from backfill.lifecycle.fleet import WorkerHello
 from backfill.settings import get_settings
 from backfill.telemetry import configure_logging
+from workers.gate import are_run_ids
 from workers.processes import die_with_parent
 from workers.revoking import cancel_revoked, hear_of_revokes
 from workers.runner import Runner
@@ -31,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 app = Celery("backfill")
 app.conf.update(celery_config(get_settings()))
+app.conf.worker_consumer = "workers.gate:GatedConsumer"
 
 REGISTRATION_SECONDS = 30.0
 
@@ -51,18 +54,9 @@ _worker = _Worker()
 @app.task(name=TASK, ignore_result=True)
 def run(run_ids: list[int]) -> None:
     """Execute the runs of one message that are still queued."""
-    _runner().handle(_checked(run_ids))
-
-
-def _checked(run_ids: Any) -> list[int]:
-    """Refuse what no coordinator sends; a forged message gets no further."""
-    if (
-        not isinstance(run_ids, list)
-        or len(run_ids) > 10_000
-        or not all(type(i) is int and 0 < i < 2**63 for i in run_ids)
-    ):
+    if not are_run_ids(run_ids):  # called by hand: what comes by message was looked at before
         raise ValueError("A message carries a list of run ids and nothing else.")
-    return run_ids
+    _runner().handle(run_ids)
 
 
 def _runner() -> Runner:
@@ -89,7 +83,11 @@ def _start_runner(index: int) -> Runner:
 
 @signals.setup_logging.connect
 def _on_logging(**_: Any) -> None:
+    """Keep Celery from setting up its own; what it warns of is said beside our own events."""
     configure_logging()
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s"
+    )
 
 
 @signals.worker_init.connect

@@ -130,8 +130,12 @@ class Stack:
         )
 
     def submit(self, set_name: str, selection: str = "all", **wanted: Any) -> int:
-        """Submit a backfill and return its id; keywords are those of BackfillRequest."""
+        """Submit a backfill and return its id; keywords are those of BackfillRequest.
+
+        Partitions that succeeded before run again, unless the keywords say otherwise.
+        """
         registry = Registry.load(self.settings.definition_sources())
+        wanted = {"reprocess": "all", **wanted}
         request = BackfillRequest(partition_set=set_name, selection=selection, **wanted)
         submitted = backfills.submit(
             self.database,
