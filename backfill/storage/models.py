@@ -280,7 +280,7 @@ attempts = Table(
 log_lines = Table(
     "log_lines",
     metadata,
-    _id(),
+    Column("id", Id, Identity(cache=1), primary_key=True),  # in order: readers follow it
     Column("run_id", BigInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("step", Text),

@@ -164,7 +164,7 @@ def upgrade() -> None:
         sa.Column(
             "id",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False, cache=100),
+            sa.Identity(always=False, cache=1),
             nullable=False,
         ),
         sa.Column("run_id", sa.BigInteger(), nullable=False),
