@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from backfill.definitions.text import storable
 from backfill.storage.database import Database, to_json
 
 
@@ -30,10 +31,10 @@ def note_event(
         ),
         {
             "kind": kind,
-            "message": message,
+            "message": storable(message),
             "backfill": backfill_id,
             "run": run_id,
-            "actor": actor,
+            "actor": None if actor is None else storable(actor),
             "facts": to_json(facts) if facts is not None else None,
         },
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import random
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from backfill.definitions.text import storable
 from backfill.errors import Invalid, Unavailable
 
 T = TypeVar("T")
@@ -297,12 +299,15 @@ class Database:
 
 
 def to_json(value: Any) -> str:
-    """Encode for a record set: no NaN, no NUL characters, no lone surrogates.
+    """Encode as JSON that both databases take: no NaN, no NUL characters, no lone surrogates.
 
-    PostgreSQL refuses the latter two inside JSON, and one such character from a user's log line
-    must not keep a whole batch from being recorded.
+    PostgreSQL refuses them, and one such character from a user's log line must not keep a whole
+    batch from being recorded. Numbers that JSON does not know become words, such as `nan`.
     """
-    encoded = json.dumps(value, separators=(",", ":"))
+    try:
+        encoded = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps(_storable(value), separators=(",", ":"))
     if "\\u0000" in encoded or "\\ud" in encoded:
         encoded = json.dumps(_storable(value), separators=(",", ":"))
     return encoded
@@ -315,7 +320,9 @@ def decoded(value: Any) -> Any:
 
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        return storable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, dict):
         return {_storable(k): _storable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from backfill.lifecycle.moves.feed import ROW, Moved, tell
 from backfill.lifecycle.moves.queueing import free_holds
-from backfill.lifecycle.moves.steps import close_waiting
+from backfill.lifecycle.moves.steps import close_waiting, cut
 from backfill.states import RunMove, RunState, StepState
 from backfill.storage.database import Database
 
@@ -56,7 +56,7 @@ def _cancel(
             "next_publish_at = NULL, cancel_requested_at = {now}, finished_at = {now}, "
             f"reason = :reason WHERE state = '{source.value}' AND {where} RETURNING {ROW}"
         ),
-        {**params, "reason": reason},
+        {**params, "reason": cut(reason)},
     ).all()
     ids = [row.id for row in rows]
     free_holds(db, conn, ids)
@@ -78,6 +78,6 @@ def request_cancel(
             "UPDATE runs SET cancel_requested_at = {now}, reason = :reason "
             f"WHERE state = 'running' AND cancel_requested_at IS NULL AND {where} RETURNING id"
         ),
-        {**params, "reason": reason},
+        {**params, "reason": cut(reason)},
     ).all()
     return [row.id for row in rows]

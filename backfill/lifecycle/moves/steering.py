@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from backfill.definitions.text import storable
 from backfill.lifecycle.moves.feed import Moved, tell
 from backfill.states import BackfillMove
 from backfill.storage.database import Database
@@ -28,7 +29,11 @@ def move_backfill(
             f"finished_at = {finished}{started} "
             f"WHERE id = :id AND state IN ({sources}) RETURNING id"
         ),
-        {"target": move.target.value, "reason": pause_reason, "id": backfill_id},
+        {
+            "target": move.target.value,
+            "reason": None if pause_reason is None else storable(pause_reason),
+            "id": backfill_id,
+        },
     ).first()
     if row is None:
         return False

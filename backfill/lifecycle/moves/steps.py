@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from backfill.definitions.text import storable
 from backfill.execution.outcomes import ErrorInfo
 from backfill.lifecycle.moves.deciding import Ending, Report
 from backfill.lifecycle.moves.feed import Moved, tell
@@ -156,12 +157,12 @@ def write_errors(db: Database, conn: Connection, reports: Sequence[Report]) -> N
         {
             "run": r.claim.run_id,
             "attempt": r.claim.attempt,
-            "step": step,
+            "step": storable(step),
             "try": tries,
             "at": at,
-            "type": error.type,
-            "message": error.message,
-            "traceback": error.traceback,
+            "type": storable(error.type),
+            "message": storable(error.message),
+            "traceback": storable(error.traceback),
             "cause": _cause(error.cause),
         }
         for r in reports
@@ -222,4 +223,7 @@ def write_logs(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
 
 
 def cut(words: str | None) -> str | None:
-    return words if words is None or len(words) <= 500 else words[:499] + "…"
+    """Return a reason as it is stored: one line's worth of storable text."""
+    if words is None:
+        return None
+    return storable(words if len(words) <= 500 else words[:499] + "…")
