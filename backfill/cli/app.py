@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from backfill.cli import access, backfills, definitions, local, matrix, runs, services, submitting
+from backfill.cli import (
+    access,
+    backfills,
+    definitions,
+    drift,
+    local,
+    matrix,
+    runs,
+    services,
+    submitting,
+)
 from backfill.cli.connecting import connection
 
 LONGEST_HELP = 200
@@ -63,5 +73,5 @@ def _options(
     connection.url, connection.token = url, token
 
 
-for module in (local, submitting, backfills, runs, matrix, definitions, services, access):
+for module in (local, submitting, backfills, drift, runs, matrix, definitions, services, access):
     module.add_to(app)

@@ -65,9 +65,24 @@ def partitions(
     newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest first.")] = False,
     from_: Annotated[str | None, typer.Option("--from", help="Begin at this partition.")] = None,
     limit: Limit = 1_000,
+    add: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="KEY", help="Add this key; may be repeated."),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", metavar="KEY", help="Remove this key; may be repeated."),
+    ] = None,
+    definition: Annotated[
+        str | None,
+        typer.Option(help="Which dynamic definition to change, where the set has several."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the partitions of a set."""
+    """List the partitions of a set, or add and remove dynamic ones."""
+    if add or remove:
+        _change(partition_set, add or (), remove or (), definition, as_json=as_json)
+        return
     order = "newest" if newest_first else "oldest"
     listing = connection.client().partitions(partition_set, order=order, start=from_)
     found = each(listing, limit)
@@ -78,6 +93,29 @@ def partitions(
         typer.echo(clean(partition.key))
     if len(found) == limit:
         messages().print(f"The first {limit}; give --limit for more.", style="dim")
+
+
+def _change(
+    partition_set: str,
+    add: Sequence[str],
+    remove: Sequence[str],
+    definition: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    keys = connection.client().dynamic_partitions(partition_set, definition=definition)
+    done = {}
+    if add:
+        done["added"] = keys.add(add)
+    if remove:
+        done["removed"] = keys.remove(remove)
+    if as_json:
+        print_json(list(done.values()))
+        return
+    for verb, changed in done.items():
+        already = "there" if verb == "added" else "gone"
+        same = f", {changed.unchanged:,} {already} already" if changed.unchanged else ""
+        say(f"{clean(changed.definition)}: {len(changed.changed):,} {verb}{same}.")
 
 
 def _tell_problems(problems: Sequence[LoadProblem]) -> None:

@@ -20,10 +20,12 @@ from backfill.cli.options import (
     tags_of,
 )
 from backfill.cli.output import clean, messages, print_json, say
+from backfill.cli.validating import print_validation
 from backfill.cli.watching import follow
 
 if TYPE_CHECKING:
     from backfill.schemas.backfills import Backfill, Estimate, Plan, PlanGroup
+    from backfill.schemas.definitions import ResolvedConfig
 
 PANEL = "Backfills"
 
@@ -92,10 +94,16 @@ def submit(
     }
     selection = _selection(from_, to, partitions, all_, select)
     if not as_json:
+        asks = not yes and sys.stdin.isatty()
         planned = client.plan(partition_set, selection, **asked)
         _print_plan(planned, messages().print)
+        if asks and reprocess is None and planned.count < planned.selected:
+            asked["reprocess"] = _ask_which()
+            if asked["reprocess"] != planned.reprocess:
+                planned = client.plan(partition_set, selection, **asked)
+                _print_plan(planned, messages().print)
         _refuse_invalid(planned)
-        if planned.count and not yes and sys.stdin.isatty():
+        if planned.count and asks:
             typer.confirm("Submit?", abort=True, err=True)
         asked["planned"] = planned.counts
     handle = client.submit(partition_set, selection, **asked)
@@ -120,22 +128,50 @@ def plan(
     max_active: MaxActive = None,
     config: ConfigFile = None,
     steps: StepOptions = None,
+    partition: Annotated[
+        str | None, typer.Option("--config-of", metavar="KEY", help="Show this run config, too.")
+    ] = None,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Validate the run config of every partition.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what submitting the same would do; nothing is kept."""
-    planned = connection.client().plan(
-        partition_set,
-        _selection(from_, to, partitions, all_, select),
-        reprocess=reprocess,
-        max_active_runs=max_active,
-        run_config=config_of(config),
-        steps=listed(steps),
-    )
+    """Show what submitting the same would do, and why; nothing is kept."""
+    client = connection.client()
+    selection = _selection(from_, to, partitions, all_, select)
+    asked: dict[str, Any] = {
+        "reprocess": reprocess,
+        "max_active_runs": max_active,
+        "run_config": config_of(config),
+        "steps": listed(steps),
+    }
+    planned = client.plan(partition_set, selection, partition=partition, **asked)
     if as_json:
         print_json(planned)
+        return
+    _print_plan(planned, say)
+    if partition is not None and planned.config is not None:
+        _print_config(planned.config)
+    if validate:
+        print_validation(client.validate(partition_set, selection, **asked))
     else:
-        _print_plan(planned, say)
         _refuse_invalid(planned)
+
+
+def _ask_which() -> str:
+    """Ask what to do with partitions that ran before."""
+    from click import Choice
+
+    which = Choice(["missing", "failed", "all", "stale"])
+    answer: str = typer.prompt("Run which of them?", "missing", type=which, err=True)
+    return answer
+
+
+def _print_config(resolved: ResolvedConfig) -> None:
+    import yaml
+
+    say(clean(f"Run config of {resolved.partition}:"))
+    say(clean(yaml.safe_dump(resolved.config, sort_keys=False, allow_unicode=True).rstrip()))
 
 
 def _selection(

@@ -12,10 +12,11 @@ import httpx
 
 from backfill.client.handles import BackfillHandle, RunHandle
 from backfill.client.listening import listen
+from backfill.client.partitions import DynamicPartitions, validations
 from backfill.client.transport import Transport
 from backfill.roles import Role
 from backfill.schemas.access import AuditEntry, NewToken, Session, Tokens
-from backfill.schemas.backfills import Backfill, Event, Plan, Submitted
+from backfill.schemas.backfills import Backfill, Event, Plan, Submitted, Validated
 from backfill.schemas.base import Document
 from backfill.schemas.definitions import (
     ConfigValidation,
@@ -108,6 +109,12 @@ class Client:
         path = f"/partition-sets/{_part(partition_set)}/partitions"
         return self.pages(path, Partition, {"order": order, "start": start})
 
+    def dynamic_partitions(
+        self, partition_set: str, *, definition: str | None = None
+    ) -> DynamicPartitions:
+        """Return the keys of a set that come and go at run time: iterate, `add`, `remove`."""
+        return DynamicPartitions(self.transport, partition_set, definition)
+
     def config(self, partition_set: str, partition: str) -> ResolvedConfig:
         """Return the run config that the run of a partition would get."""
         path = f"/partition-sets/{_part(partition_set)}/config"
@@ -115,10 +122,29 @@ class Client:
 
     # -- backfills ----------------------------------------------------------------------------
 
-    def plan(self, partition_set: str, selection: str = "all", **wanted: Any) -> Plan:
-        """Say what `submit` with the same arguments would do."""
+    def plan(
+        self,
+        partition_set: str,
+        selection: str = "all",
+        *,
+        partition: str | None = None,
+        **wanted: Any,
+    ) -> Plan:
+        """Say what `submit` with the same arguments would do, and why.
+
+        Args:
+            partition: Show the run config of this one instead of the first.
+        """
         body = _asked(partition_set, selection, wanted)
-        return Plan.model_validate(self._post("/backfills/plan", body))
+        params = {"partition": partition}
+        told = self.transport.send("POST", "/backfills/plan", params=params, body=body)
+        return Plan.model_validate(told)
+
+    def validate(
+        self, partition_set: str, selection: str = "all", **wanted: Any
+    ) -> Iterator[Validated]:
+        """Validate the config of every partition `submit` would run; yield how far it is."""
+        return validations(self.transport, _asked(partition_set, selection, wanted))
 
     def submit(
         self,

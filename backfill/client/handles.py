@@ -9,6 +9,7 @@ from typing import Any
 from backfill.client.transport import Transport
 from backfill.errors import Unavailable
 from backfill.schemas.backfills import Backfill
+from backfill.schemas.partitions import Drift, Retargeted
 from backfill.schemas.runs import LogLine, LogPage, Run
 from backfill.states import BACKFILL_FINAL, RUN_FINAL
 
@@ -55,6 +56,22 @@ class BackfillHandle:
     def cancel(self, note: str | None = None) -> Backfill:
         """Give it up."""
         return self._verb("cancel", note)
+
+    def drift(self, *, selection: str | None = None) -> Drift:
+        """Say what joined and what left its set since it was submitted."""
+        params = {"selection": selection}
+        told = self._transport.send("GET", f"/backfills/{self.id}/drift", params=params)
+        return Drift.model_validate(told)
+
+    def retarget(self, *, selection: str | None = None) -> Retargeted:
+        """Adopt what joined its set and is selected, and skip runs of what left it.
+
+        Args:
+            selection: Its selection from now on, where partitions were renamed.
+        """
+        body = {"selection": selection}
+        told = self._transport.send("POST", f"/backfills/{self.id}/retarget", body=body)
+        return Retargeted.model_validate(told)
 
     def wait(self, *, progress: bool = False, timeout_seconds: float | None = None) -> Backfill:
         """Wait until it is final and return it, whatever its state.

@@ -105,13 +105,24 @@ class Transport:
 
     @contextmanager
     def stream(
-        self, path: str, *, params: Mapping[str, Any], headers: Mapping[str, str], idle: float
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        idle: float,
+        body: Mapping[str, Any] | None = None,
     ) -> Iterator[httpx.Response]:
-        """Open an answer that goes on; `idle` is the longest silence in seconds."""
+        """Open an answer that goes on, of a GET or, with a body, of a POST.
+
+        Args:
+            idle: The longest silence, in seconds.
+        """
         with self._http.stream(
-            "GET",
+            "GET" if body is None else "POST",
             f"{self.url}/api/v1{path}",
             params=_given(params),
+            json=body,
             headers={**self._headers, **headers},
             timeout=httpx.Timeout(CONNECT_SECONDS, read=idle),
         ) as answer:
