@@ -86,6 +86,11 @@ class Stack:
     def database(self) -> Database:
         return Database(self.database_url)
 
+    def migrate(self) -> None:
+        db = self.database()
+        db.migrate()
+        db.dispose()
+
     def define(self) -> DefinitionsProcess:
         return DefinitionsProcess([str(self.definitions)], call_seconds=60.0, reload=False)
 
@@ -148,13 +153,13 @@ def stack(*, partitions: int, sqlite: bool = False, definitions: str = TINY) -> 
             if sqlite:
                 made = Stack(folder, f"sqlite:///{folder}/bench.db", broker.url(), source)
                 made.roots["valkey"] = broker.pid
-                made.database().migrate()
+                made.migrate()
                 yield made
                 return
             with EmbeddedPostgres(durable=True) as server:
                 made = Stack(folder, server.url(), broker.url(), source)
                 made.roots |= {"valkey": broker.pid, "postgres": server.pid}
-                made.database().migrate()
+                made.migrate()
                 yield made
 
 

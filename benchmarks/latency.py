@@ -162,8 +162,11 @@ class Load:
             first, self._first = self._first, self._first + self._pending
             if self._first > FIRST_PROBE:
                 raise RuntimeError("All partitions of the load are used up: fewer --samples.")
-            done = windows.backfill(self._db, self._definitions, self._pending, first=first)
-            wait_for(lambda: self._expanded(done.backfill_id), SECONDS, "the load is expanded")
+            self._add(first)
+
+    def _add(self, first: int) -> None:
+        done = windows.backfill(self._db, self._definitions, self._pending, first=first)
+        wait_for(lambda: self._expanded(done.backfill_id), SECONDS, "the load is expanded")
 
     def _waiting(self) -> int:
         with self._db.read() as conn:

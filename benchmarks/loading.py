@@ -1,4 +1,4 @@
-"""Many finished or waiting runs put into PostgreSQL at once, as if they had been made one by one."""
+"""Many finished or waiting runs put into PostgreSQL at once by COPY."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _rate(db: Database, backfill_id: int, runs: int) -> float:
         ]
     assert len(ends) == runs, (len(ends), runs)
     low, high = runs // 10, runs - runs // 10 - 1
-    return (high - low) / ((ends[high] - ends[low]) / 1e6)
+    return float((high - low) / ((ends[high] - ends[low]) / 1e6))
 
 
 def main() -> None:
