@@ -98,6 +98,7 @@ class Coordinator:
         self._lead_until = asked + LEAD_SECONDS if epoch is not None else 0.0
 
     def _close(self) -> None:
+        self._ticks.close()
         try:
             fleet.resign(self._db, self.holder)
         except (DBAPIError, Unavailable):

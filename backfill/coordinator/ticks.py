@@ -16,9 +16,10 @@ import structlog
 from sqlalchemy import Connection, Row
 
 from backfill.coordinator.broker import Publisher
+from backfill.coordinator.scheduling import Scheduler
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, DefinitionsUnavailable
-from backfill.lifecycle import backfills, fleet, folding, moves, rollup, schedules
+from backfill.lifecycle import backfills, fleet, folding, moves, rollup
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
@@ -68,6 +69,7 @@ class Ticks:
         self._publisher = publisher
         self._holder = holder
         self._admitter = Admitter(db, settings)
+        self._scheduler = Scheduler(db, definitions)
         self._epoch = 0
         self.deposed = False
         self._reap_from = 0.0
@@ -79,7 +81,7 @@ class Ticks:
             _Slow(1.0, self.publish_again),
             _Slow(0.25, self.wake),
             _Slow(2.0, self.look_at_queues),
-            _Slow(1.0, self.schedules),
+            _Slow(1.0, self._scheduler.turn),
             _Slow(0.5, self.rollup),
             _Slow(60.0, self.rollup_drift),
             _Slow(5.0, self.settle_all),
@@ -108,6 +110,10 @@ class Ticks:
             *(slow.run() for slow in self._slow),
         ]
         return any(busy)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._scheduler.close()
 
     def next_due(self) -> float:
         """Return in how many seconds a slow tick is due."""
@@ -250,20 +256,6 @@ class Ticks:
             self._queue_empty = depths.get(self._settings.default_queue) == 0
             self._db.transact(lambda conn: fleet.note_queues(self._db, conn, depths))
         return False
-
-    def schedules(self) -> bool:
-        """Handle the ticks of schedules that are due."""
-        handled = schedules.tick_all(self._db, self._definitions)
-        for tick in handled:
-            log.info(
-                "schedule.ticked",
-                schedule=tick.schedule,
-                tick=tick.tick_at.isoformat(),
-                state=tick.state.value,
-                runs=len(tick.run_ids),
-                reason=tick.reason,
-            )
-        return bool(handled)
 
     def rollup(self) -> bool:
         """Keep the matrix overview up to date, a few blocks at a time."""

@@ -212,6 +212,14 @@ RULES = [
         f"AND NOT EXISTS ({_NEWER_STEP}))",
     ),
     Rule(
+        "ticks.runs",
+        "a tick that is over names the runs it made; one that is open has none",
+        "SELECT NULL AS backfill_id, max(r.id) AS run_id, t.schedule || ' at ' || t.tick_at || "
+        "' has ' || count(r.id) || ' runs' AS found FROM ticks t "
+        "LEFT JOIN runs r ON r.tick_id = t.id GROUP BY t.id, t.schedule, t.tick_at "
+        "HAVING count(r.id) <> coalesce(max(json_array_length(t.run_ids)), 0)",
+    ),
+    Rule(
         "backfills.final",
         "when a backfill is over its runs are, and its end tells how they ended",
         "SELECT b.id AS backfill_id, NULL AS run_id, b.state || ', expanded ' || b.expanded "

@@ -1,303 +1,294 @@
-"""Schedules: started and stopped at run time, every tick handled once whatever is killed.
+"""Schedules: started and stopped at run time, their due ticks found and handled once each.
 
-A tick is a row, made before it is evaluated and finished in the transaction that makes its runs
-and moves the schedule's cursor. One found `started` was interrupted: it is evaluated again, and
-the runs it made, if it made any, are found by tick and run key.
+A schedule's cursor says up to where every tick since it was started has its row in `ticks`; row and
+cursor are written together. What is `started` there was interrupted and is done again, whatever the
+catch-up policy says of ticks as old.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from functools import partial
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from backfill.definitions.calls import Definitions, TickResult, TickRun
+from backfill.definitions.calls import Definitions, DueTicks
 from backfill.definitions.catalog import ScheduleInfo
-from backfill.errors import BackfillError, Conflict
-from backfill.lifecycle import moves
-from backfill.lifecycle.names import pipeline_id, set_id
-from backfill.lifecycle.submitting import QUEUE_TAG
+from backfill.definitions.schedules import Timetable
+from backfill.errors import DefinitionsUnavailable, NotFound, Unavailable
 from backfill.lifecycle.telling import note_event
-from backfill.states import TickState
-from backfill.storage.database import Database, to_json
+from backfill.lifecycle.tick_runs import Plan
+from backfill.lifecycle.ticks import (
+    Handled,
+    OpenTick,
+    begin,
+    from_us,
+    handle,
+    move_cursor,
+    to_us,
+)
+from backfill.states import ScheduleState, TickState
+from backfill.storage.database import Database
+from backfill.storage.queries.schedules import (
+    OPEN,
+    ScheduleRow,
+    TickView,
+    open_ticks,
+    schedule_row,
+    schedule_rows,
+)
 
 TICKS_A_TURN = 20
-PRIORITY_TAG = "backfill/priority"
-
-
-@dataclass(frozen=True)
-class Handled:
-    """What became of one tick."""
-
-    schedule: str
-    tick_at: datetime
-    state: TickState
-    reason: str | None
-    run_ids: tuple[int, ...] = ()
+STOPPED_REASON = "The schedule was stopped before this tick was handled."
 
 
 # -- start and stop -----------------------------------------------------------------------------
 
 
-def start(db: Database, definitions: Definitions, name: str, *, actor: str | None = None) -> None:
-    """Let a schedule tick from now on: no tick before this moment is ever made up for."""
+def start(db: Database, definitions: Definitions, name: str, *, actor: str | None = None) -> bool:
+    """Let a schedule tick from now on: no tick before this moment is ever made up for.
+
+    Returns:
+        Whether it was stopped before; starting a running one changes nothing.
+
+    Raises:
+        NotFound: No such schedule.
+    """
     schedule = definitions.catalog().schedule(name)
-    _turn(db, schedule.name, running=True, actor=actor)
+    changed = db.transact(lambda conn: _start(db, conn, schedule, actor, "started"))
+    if changed:
+        db.notify()
+    return changed
 
 
-def stop(db: Database, definitions: Definitions, name: str, *, actor: str | None = None) -> None:
-    """Let a schedule rest; runs it made go on."""
-    schedule = definitions.catalog().schedule(name)
-    _turn(db, schedule.name, running=False, actor=actor)
+def stop(db: Database, definitions: Definitions, name: str, *, actor: str | None = None) -> bool:
+    """Let a schedule rest: no tick makes runs any more; those it made go on.
+
+    One that the code no longer defines can be stopped, too.
+
+    Returns:
+        Whether it was running before.
+
+    Raises:
+        NotFound: No such schedule.
+    """
+
+    def work(conn: Connection) -> bool:
+        row = schedule_row(db, conn, name, locked=True)
+        if row is not None:
+            return row.running and _stop(db, conn, name, actor)
+        schedule = definitions.catalog().schedule(name)
+        if schedule.default_status == ScheduleState.STOPPED:
+            return False
+        _start(db, conn, schedule, None, None)
+        return _stop(db, conn, name, actor)
+
+    return db.transact(work)
 
 
-def _turn(db: Database, name: str, *, running: bool, actor: str | None) -> None:
-    verb = "started" if running else "stopped"
+def _start(
+    db: Database, conn: Connection, schedule: ScheduleInfo, actor: str | None, verb: str | None
+) -> bool:
+    row = conn.execute(
+        db.sql(
+            "INSERT INTO schedules (name, running, handled_until, cron, timezone, changed_at, "
+            "changed_by) VALUES (:name, true, {now}, :cron, :timezone, {now}, :actor) "
+            "ON CONFLICT (name) DO UPDATE SET running = true, "
+            "handled_until = excluded.handled_until, cron = excluded.cron, "
+            "timezone = excluded.timezone, changed_at = excluded.changed_at, "
+            "changed_by = excluded.changed_by WHERE NOT schedules.running RETURNING name"
+        ),
+        {
+            "name": schedule.name,
+            "cron": schedule.cron,
+            "timezone": schedule.timezone,
+            "actor": actor,
+        },
+    ).first()
+    if row is not None and verb is not None:
+        _note(db, conn, schedule.name, "started", f"schedule {schedule.name} {verb}", actor)
+    return row is not None
 
-    def work(conn: Connection) -> None:
-        row = conn.execute(
-            db.sql(
-                "INSERT INTO schedules (name, running, handled_until, changed_at, changed_by) "
-                "VALUES (:name, :running, {now}, {now}, :actor) ON CONFLICT (name) DO UPDATE SET "
-                "running = excluded.running, changed_at = excluded.changed_at, "
-                "changed_by = excluded.changed_by, handled_until = CASE "
-                "WHEN excluded.running THEN excluded.handled_until "
-                "ELSE schedules.handled_until END "
-                "WHERE schedules.running <> excluded.running RETURNING name"
-            ),
-            {"name": name, "running": running, "actor": actor},
-        ).first()
-        if row is None:
-            raise Conflict(f'Schedule "{name}" is {"running" if running else "stopped"} already.')
-        message = f"schedule {name} {verb}"
-        note_event(db, conn, kind=f"schedule.{verb}", message=message, actor=actor)
 
-    db.transact(work)
-    db.notify()
+def _stop(db: Database, conn: Connection, name: str, actor: str | None) -> bool:
+    """Stop a running schedule whose row the caller has locked, and close its open ticks."""
+    conn.execute(
+        db.sql(
+            "UPDATE schedules SET running = false, changed_at = {now}, changed_by = :actor "
+            "WHERE name = :name"
+        ),
+        {"name": name, "actor": actor},
+    )
+    conn.execute(
+        db.sql(
+            "UPDATE ticks SET state = :skipped, reason = :reason, finished_at = {now} "
+            f"WHERE schedule = :name AND {OPEN}"
+        ),
+        {"name": name, "skipped": TickState.SKIPPED.value, "reason": STOPPED_REASON},
+    )
+    _note(db, conn, name, "stopped", f"schedule {name} stopped", actor)
+    return True
 
 
 # -- ticking ------------------------------------------------------------------------------------
 
 
-def tick_all(db: Database, definitions: Definitions) -> list[Handled]:
-    """Handle what is due of every running schedule; a failing one keeps none of the others."""
+@dataclass(frozen=True)
+class _Seen:
+    """What the database said of a schedule at the beginning of a turn."""
+
+    row: ScheduleRow | None
+    interrupted: Sequence[TickView]
+    now: datetime
+
+
+def tick_all(db: Database, definitions: Definitions) -> Iterator[Handled]:
+    """Handle what is due of every running schedule; a failing one keeps none of the others.
+
+    Yields what was handled, tick by tick. A long stretch takes several turns.
+
+    Raises:
+        DefinitionsUnavailable: The code cannot be asked; ticks wait for it.
+    """
+    catalog = definitions.catalog()
     with db.read() as conn:
-        rows = conn.execute(
-            db.sql("SELECT name, handled_until, {now} AS now FROM schedules WHERE running")
-        ).all()
-    if not rows:
-        return []
-    known = {s.name: s for s in definitions.catalog().schedules}
-    handled: list[Handled] = []
-    for row in rows:
-        if row.name in known:
-            handled += _tick_schedule(db, definitions, known[row.name], row)
-    return handled
+        now = from_us(db.clock(conn))
+        rows = schedule_rows(db, conn)
+        interrupted = open_ticks(db, conn)
+    failures: list[Exception] = []
+    for schedule in catalog.schedules:
+        mine = [tick for tick in interrupted if tick.schedule == schedule.name]
+        seen = _Seen(rows.get(schedule.name), mine, now)
+        try:
+            yield from _tick_schedule(db, definitions, Plan.of(catalog, schedule.name), seen)
+        except (DefinitionsUnavailable, Unavailable):
+            raise  # nor could any other be handled
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("schedules that could not be handled", failures)
 
 
 def _tick_schedule(
-    db: Database, definitions: Definitions, schedule: ScheduleInfo, row: Row[Any]
-) -> list[Handled]:
-    after, until = _time(row.handled_until), _time(row.now)
-    try:
-        due = definitions.due_ticks(schedule.name, after, until, limit=TICKS_A_TURN)
-    except BackfillError:
-        return []  # the code cannot be asked right now; the cursor stays where it is
-    handled = [_handle(db, definitions, schedule, tick_at) for tick_at in due.evaluate]
-    if due.missed:
-        _note_missed(db, schedule.name, due.missed, due.policy)
-    if due.until is not None:
-        _move_cursor(db, schedule.name, due.until)
-    return [h for h in handled if h is not None]
+    db: Database, definitions: Definitions, plan: Plan, seen: _Seen
+) -> Iterator[Handled]:
+    """Handle a schedule's ticks until one fails or waits: then the others come first."""
+    schedule, row = plan.schedule, seen.row
+    if row is None or not row.running:
+        _start_by_default(db, schedule, row)
+        return
+    if (row.cron, row.timezone) != (schedule.cron, schedule.timezone):
+        db.transact(lambda conn: _take_over(db, conn, schedule))
+        return
+    for tick in _begun(db, definitions, schedule, seen, from_us(row.handled_until)):
+        handled = handle(db, definitions, plan, tick)
+        if handled is not None:
+            yield handled
+        if handled is None or handled.state is TickState.FAILURE:
+            return
 
 
-def _handle(
+def _begun(
     db: Database,
     definitions: Definitions,
     schedule: ScheduleInfo,
-    tick_at: datetime,
-) -> Handled | None:
-    tick = db.transact(lambda conn: _begin(db, conn, schedule.name, tick_at))
-    if tick is None:
-        return None
-    result = evaluate(definitions, schedule.name, tick_at)
-    return db.transact(lambda conn: _finish(db, conn, schedule, tick, tick_at, result))
+    seen: _Seen,
+    since: datetime,
+) -> Iterator[OpenTick]:
+    """Yield the ticks that were interrupted, then those that are due, each begun."""
+    for tick in seen.interrupted:
+        yield OpenTick(tick.id, from_us(tick.tick_at))
+    for tick_at in _due(db, definitions, schedule, since, seen.now):
+        begun = db.transact(partial(begin, db, name=schedule.name, tick_at=tick_at))
+        if begun is not None:
+            yield begun
 
 
-def evaluate(definitions: Definitions, name: str, tick_at: datetime) -> TickResult:
-    """Ask the schedule what a tick is to do; what raises or hangs fails the tick alone."""
-    try:
-        return definitions.evaluate_tick(name, tick_at)
-    except BackfillError as error:
-        trace = error.facts.get("traceback")
-        return TickResult(TickState.FAILURE, reason=error.detail, error=trace or error.detail)
+def _due(
+    db: Database, definitions: Definitions, schedule: ScheduleInfo, since: datetime, now: datetime
+) -> Sequence[datetime]:
+    """Return ticks to handle now; those that the catch-up policy leaves out are noted."""
+    if Timetable(schedule.cron, schedule.timezone).following(since, 1)[0] > now:
+        return ()
+    while True:
+        try:
+            due = definitions.due_ticks(schedule.name, since, now, limit=TICKS_A_TURN)
+        except NotFound:
+            return ()  # it has just gone from the code
+        if due.missed:
+            db.transact(partial(_leave_out, db, name=schedule.name, due=due))
+        if due.evaluate or due.until is None:
+            return due.evaluate
+        since = due.until
 
 
-def _begin(db: Database, conn: Connection, name: str, tick_at: datetime) -> int | None:
-    """Make the tick's row, or find an interrupted one; None when it is already handled."""
-    conn.execute(
-        db.sql(
-            "INSERT INTO ticks (schedule, tick_at, state, started_at) "
-            "VALUES (:name, :at, 'started', {now}) ON CONFLICT (schedule, tick_at) DO NOTHING"
-        ),
-        {"name": name, "at": _us(tick_at)},
-    )
-    row = conn.execute(
-        db.sql("SELECT id, state FROM ticks WHERE schedule = :name AND tick_at = :at"),
-        {"name": name, "at": _us(tick_at)},
-    ).one()
-    if row.state != TickState.STARTED.value:
-        _advance(db, conn, name, tick_at)
-        return None
-    return int(row.id)
-
-
-def _finish(
-    db: Database,
-    conn: Connection,
-    schedule: ScheduleInfo,
-    tick: int,
-    tick_at: datetime,
-    result: TickResult,
-) -> Handled | None:
-    """Make the runs, finish the tick and move the cursor: all or nothing, by one of two."""
-    state = conn.execute(
-        db.sql(f"SELECT state FROM ticks WHERE id = :id{db.for_update}"), {"id": tick}
-    ).scalar_one()
-    if state != TickState.STARTED.value:
-        return None
-    busy = _busy(db, conn, schedule, result.runs)
-    if busy:
-        reason = f"skipped: {busy}, and the schedule's policy is to skip then"
-        result = TickResult(TickState.SKIPPED, reason=reason)
-    run_ids = [_make_run(db, conn, schedule, tick, run) for run in result.runs]
-    conn.execute(
-        db.sql(
-            "UPDATE ticks SET state = :state, reason = :reason, error = :error, "
-            f"run_ids = {_as_json(db)}, finished_at = {{now}} WHERE id = :id"
-        ),
-        {
-            "state": result.state.value,
-            "reason": result.reason,
-            "error": result.error,
-            "runs": to_json(run_ids),
-            "id": tick,
-        },
-    )
-    _advance(db, conn, schedule.name, tick_at)
-    db.ring(conn)
-    return Handled(schedule.name, tick_at, result.state, result.reason, tuple(run_ids))
-
-
-def _busy(
-    db: Database, conn: Connection, schedule: ScheduleInfo, wanted: Sequence[TickRun]
-) -> str | None:
-    """Say which partition another run works on, for a schedule that skips then."""
-    if schedule.when_busy != "skip":
-        return None
-    for run in wanted:
-        if run.partition is None or schedule.partition_set is None:
-            continue
-        row = conn.execute(
-            db.sql(
-                "SELECT run_id FROM partition_holds "
-                'WHERE set_id = :set AND "partition" = :partition'
-            ),
-            {
-                "set": set_id(db, conn, schedule.partition_set),
-                "partition": run.partition,
-            },
-        ).first()
-        if row is not None:
-            return f"partition {run.partition} is held by run {row.run_id}"
-    return None
-
-
-def _make_run(
-    db: Database, conn: Connection, schedule: ScheduleInfo, tick: int, run: TickRun
-) -> int:
-    tags = {**run.tags, "backfill/schedule": schedule.name}
-    partitioned = schedule.partition_set is not None and run.partition is not None
-    return moves.create_run(
-        db,
-        conn,
-        {
-            "set_id": set_id(db, conn, schedule.partition_set)
-            if partitioned and schedule.partition_set is not None
-            else None,
-            "partition": run.partition if partitioned else None,
-            "pipeline_id": pipeline_id(db, conn, schedule.pipeline),
-            "sort": -_priority(tags),
-            "queue": tags.get(QUEUE_TAG),
-            "tags": tags,
-            "run_config": dict(run.run_config) if run.run_config else None,
-            "tick_id": tick,
-            "run_key": run.run_key,
-        },
-    )
-
-
-def _priority(tags: dict[str, str]) -> int:
-    try:
-        return int(tags.get(PRIORITY_TAG, "0"))
-    except ValueError:
-        return 0
-
-
-def _note_missed(db: Database, name: str, missed: Sequence[datetime], policy: str) -> None:
+def _leave_out(db: Database, conn: Connection, name: str, due: DueTicks) -> None:
     """Keep the ticks that the catch-up policy leaves out, so that nobody wonders."""
-    reason = f"missed while nothing was there to handle it; catch-up policy: {policy}"
+    row = schedule_row(db, conn, name, locked=True)
+    if row is None or not row.running or row.handled_until >= to_us(due.missed[-1]):
+        return
+    reason = f"Missed, for nothing was there to handle it; catch-up policy: {due.policy}."
+    conn.execute(
+        db.sql(
+            "INSERT INTO ticks (schedule, tick_at, state, reason, started_at, finished_at) "
+            "VALUES (:name, :at, :state, :reason, {now}, {now}) "
+            "ON CONFLICT (schedule, tick_at) DO NOTHING"
+        ),
+        [
+            {"name": name, "at": at, "state": TickState.SKIPPED.value, "reason": reason}
+            for at in map(to_us, due.missed)
+            if at > row.handled_until
+        ],
+    )
+    move_cursor(db, conn, name, due.missed[-1])
+
+
+# -- what the code says -------------------------------------------------------------------------
+
+
+def _start_by_default(db: Database, schedule: ScheduleInfo, row: ScheduleRow | None) -> None:
+    """Start a schedule that says so itself, unless somebody ever started or stopped it."""
+    if row is not None or schedule.default_status != ScheduleState.RUNNING:
+        return
 
     def work(conn: Connection) -> None:
-        for tick_at in missed:
-            conn.execute(
-                db.sql(
-                    "INSERT INTO ticks (schedule, tick_at, state, reason, started_at, "
-                    "finished_at) VALUES (:name, :at, 'skipped', :reason, {now}, {now}) "
-                    "ON CONFLICT (schedule, tick_at) DO NOTHING"
-                ),
-                {"name": name, "at": _us(tick_at), "reason": reason},
-            )
+        if schedule_row(db, conn, schedule.name) is None:
+            _start(db, conn, schedule, None, "started, as its definition says")
 
     db.transact(work)
 
 
-def _move_cursor(db: Database, name: str, until: datetime) -> None:
-    db.transact(lambda conn: _advance(db, conn, name, until))
-
-
-def _advance(db: Database, conn: Connection, name: str, tick_at: datetime) -> None:
+def _take_over(db: Database, conn: Connection, schedule: ScheduleInfo) -> None:
+    """Take a changed cron or time zone over: its ticks count from now, as after a start."""
+    row = schedule_row(db, conn, schedule.name, locked=True)
+    if row is None or (row.cron, row.timezone) == (schedule.cron, schedule.timezone):
+        return
+    is_first = row.cron is None
+    until = row.handled_until if is_first else max(row.handled_until, db.clock(conn))
     conn.execute(
         db.sql(
-            "UPDATE schedules SET handled_until = :at WHERE name = :name AND handled_until < :at"
+            "UPDATE schedules SET cron = :cron, timezone = :timezone, handled_until = :until "
+            "WHERE name = :name"
         ),
-        {"name": name, "at": _us(tick_at)},
+        {
+            "name": schedule.name,
+            "cron": schedule.cron,
+            "timezone": schedule.timezone,
+            "until": until,
+        },
     )
+    if not is_first:
+        message = (
+            f"schedule {schedule.name} ticks at {schedule.cron} ({schedule.timezone}) from now "
+            f"on; it was {row.cron} ({row.timezone})"
+        )
+        _note(db, conn, schedule.name, "changed", message, None)
 
 
-# -- by hand ------------------------------------------------------------------------------------
-
-
-def tick_by_hand(db: Database, definitions: Definitions, name: str, tick_at: datetime) -> Handled:
-    """Handle one tick now, whether or not the schedule runs; a handled one is a Conflict."""
-    schedule = definitions.catalog().schedule(name)
-    handled = _handle(db, definitions, schedule, tick_at)
-    if handled is None:
-        raise Conflict(f'Tick {tick_at.isoformat()} of schedule "{name}" is handled already.')
-    db.notify()
-    return handled
-
-
-def _as_json(db: Database) -> str:
-    return "CAST(:runs AS json)" if db.postgres else ":runs"
-
-
-def _time(us: int) -> datetime:
-    return datetime.fromtimestamp(us / 1e6, UTC)
-
-
-def _us(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000 + at.microsecond
+def _note(
+    db: Database, conn: Connection, name: str, what: str, message: str, actor: str | None
+) -> None:
+    facts = {"schedule": name}
+    note_event(db, conn, kind=f"schedule.{what}", message=message, actor=actor, facts=facts)

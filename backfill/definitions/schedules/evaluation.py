@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from inspect import isgenerator
@@ -16,12 +17,13 @@ from backfill.definitions.schedules.answers import RunRequest, ScheduleContext, 
 from backfill.definitions.schedules.definition import ScheduleDefinition
 from backfill.definitions.tags import tags_problem
 from backfill.definitions.text import bounded, shown, storable
-from backfill.definitions.user_code import call_user
+from backfill.definitions.user_code import call_user, describe
 from backfill.errors import BackfillError, UserCodeError
 from backfill.states import TickState
 
 MAX_RUNS = 10_000
 MAX_REASON = 2_000
+MAX_KEY = 1_024
 
 
 def evaluate_tick(
@@ -140,14 +142,15 @@ class _Tick:
         common = self._schedule.tags or {}
         if self._schedule.tags_fn is not None:
             common = self._call("The tags function", self._schedule.tags_fn) or {}
+        keys = [self._key(request.run_key, n) for n, request in enumerate(requests)]
         return {
-            request.run_key or "": TickRun(
-                request.run_key or "",
+            key: TickRun(
+                key,
                 None,
                 self._tags({**self._tags(common), **self._tags(request.tags or {})}),
                 self._config(request.run_config or {}),
             )
-            for request in requests
+            for key, request in zip(keys, requests, strict=True)
         }
 
     def _config(self, config: Any) -> Mapping[str, Any]:
@@ -155,7 +158,22 @@ class _Tick:
             raise self._wrong(
                 f"Its run config is {shown(config)} ({type(config).__name__}); expected a dict"
             )
+        try:
+            json.dumps(config, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise self._wrong(f"Its run config cannot be kept as JSON: {describe(error)}") from None
         return dict(config)
+
+    def _key(self, key: object, place: int) -> str:
+        """Return a run key; requests without one are told apart by their place."""
+        if key is None:
+            return f"#{place + 1}" if place else ""
+        if not isinstance(key, str) or storable(key) != key or len(key) > MAX_KEY:
+            raise self._wrong(
+                f"{shown(key)} cannot be a run key: use a text without control characters, of at "
+                f"most {MAX_KEY} characters"
+            )
+        return key
 
     def _tags(self, tags: Any) -> Mapping[str, str]:
         if problem := tags_problem(tags):

@@ -39,7 +39,8 @@ class Timetable(NamedTuple):
 
     def has(self, time: datetime) -> bool:
         """Say whether a time is a tick."""
-        return self.between(time - timedelta(seconds=1), time) == [time]
+        at = time.astimezone(UTC)  # a repeated local time equals none of another zone
+        return self.between(at - timedelta(seconds=1), at) == [at]
 
     def ticks_after(self, after: datetime) -> Ticks:
         """Return the ticks after a time, counted from 0."""

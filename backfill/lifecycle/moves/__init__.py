@@ -10,6 +10,7 @@ from backfill.lifecycle.moves.births import (
     create_backfill,
     create_backfill_runs,
     create_run,
+    create_runs,
 )
 from backfill.lifecycle.moves.canceling import cancel_pending, cancel_queued, request_cancel
 from backfill.lifecycle.moves.claiming import claim, claimed_already, renew
@@ -43,6 +44,7 @@ __all__ = [
     "create_backfill",
     "create_backfill_runs",
     "create_run",
+    "create_runs",
     "free_holds",
     "lose",
     "mark_published_again",

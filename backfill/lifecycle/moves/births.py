@@ -83,19 +83,28 @@ def create_run(db: Database, conn: Connection, values: Mapping[str, Any]) -> int
     Args:
         values: Columns of `runs` but for its state and times.
     """
+    return create_runs(db, conn, [values])[0]
+
+
+def create_runs(db: Database, conn: Connection, new: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Bring runs outside a backfill into being, pending and ready. Return their ids, in order.
+
+    Args:
+        new: Of each the columns of `runs` but for its state and times; the same columns of all.
+    """
     now = db.clock(conn)
+    born = {"state": RunState.PENDING.value, "ready": True, "available_at": now, "created_at": now}
     r = runs_table.c
-    row = conn.execute(
-        insert(runs_table)
-        .values(
-            state=RunState.PENDING.value, ready=True, available_at=now, created_at=now, **values
-        )
-        .returning(r.id, r.attempt, r.backfill_id, r.set_id, r.partition)
-    ).one()
+    told = (r.id, r.attempt, r.backfill_id, r.set_id, r.partition)
+    rows = conn.execute(
+        insert(runs_table).returning(*told, sort_by_parameter_order=True),
+        [{**born, **values} for values in new],
+    ).all()
     moved = Moved()
-    moved.run(row, None, RunState.PENDING)
+    for row in rows:
+        moved.run(row, None, RunState.PENDING)
     tell(db, conn, moved)
-    return int(row.id)
+    return [int(row.id) for row in rows]
 
 
 def create_backfill(db: Database, conn: Connection, values: Mapping[str, Any]) -> int:
