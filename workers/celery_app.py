@@ -18,7 +18,6 @@ from celery import Celery, signals
 from celery.worker import state
 
 from backfill.coordinator.broker import TASK, celery_config
-from backfill.definitions.registry import Registry
 from backfill.lifecycle.fleet import WorkerHello
 from backfill.settings import get_settings
 from backfill.telemetry import configure_logging
@@ -45,6 +44,7 @@ class _Worker:
         self.board = Board()
         self.warden: Warden | None = None
         self.runner: Runner | None = None
+        self.child_index = 0  # which of the pool's children this is
         self.lock = threading.Lock()
 
 
@@ -63,19 +63,19 @@ def _runner() -> Runner:
     """Return this process's runner; threads and solo pools make it on the first message."""
     with _worker.lock:
         if _worker.runner is None:
-            _worker.runner = _start_runner(0)
+            _worker.runner = _start_runner()
         return _worker.runner
 
 
-def _start_runner(index: int) -> Runner:
+def _start_runner() -> Runner:
     settings = get_settings()
     deadline = time.monotonic() + REGISTRATION_SECONDS
     while not _worker.board.worker_id:
         if time.monotonic() > deadline:
             raise RuntimeError("The worker could not register with the database.")
         time.sleep(0.01)
-    registry = Registry.load(settings.definition_sources())
-    return Runner(settings, registry, _worker.board.slot(index), _worker.board.worker_id)
+    board = _worker.board
+    return Runner(settings, board.slot(_worker.child_index), board.worker_id)
 
 
 # -- the parent process -------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def _on_child(**_: Any) -> None:
     die_with_parent()
     _worker.warden = None
     _worker.runner = None
-    _worker.child_index = getattr(current_process(), "index", 0) or 0  # type: ignore[attr-defined]
+    _worker.child_index = getattr(current_process(), "index", 0) or 0
     threading.Thread(target=_prepare_child, name="prepare", daemon=True).start()
 
 
@@ -157,7 +157,7 @@ def _prepare_child() -> None:
         if _worker.runner is not None:
             return
         try:
-            _worker.runner = _start_runner(_worker.child_index)  # type: ignore[attr-defined]
+            _worker.runner = _start_runner()
         except Exception as error:
             log.error("child.not_ready", error=str(error)[:1000])
 

@@ -5,52 +5,35 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from backfill.definitions.merging import merged
 from backfill.definitions.redaction import Redactor
-from backfill.definitions.registry import Registry
 from backfill.errors import BackfillError, DefinitionsUnavailable, NotFound, Unavailable
-from backfill.execution.engine import ExecutionPlan, compile_plan, execute
+from backfill.execution.engine import execute
 from backfill.execution.error_info import describe_error
-from backfill.execution.outcomes import RunEnd, RunInfo, RunOutcome
+from backfill.execution.outcomes import RunEnd, RunOutcome
 from backfill.execution.outputs import FileOutputStore
 from backfill.lifecycle import moves
-from backfill.lifecycle.dynamic import keys_of_run
 from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
-from backfill.storage.database import Database, decoded
-from workers.partitions import PartitionGone, find_partition, without_partition
+from backfill.storage.database import Database
+from workers.partitions import PartitionGone, without_partition
+from workers.preparing import Preparer
 from workers.processes import told_to_leave
 from workers.reporter import Reporter, RunRecorder
-from workers.slots import Slot
+from workers.slots import Left, Slot
 
 log = structlog.get_logger(__name__)
 
-UNKNOWN_DELAY_SECONDS = 10.0
-BACKFILL_CACHE_SECONDS = 5.0
-RELOAD_CHECK_SECONDS = 0.5
+UNKNOWN_DELAY_SECONDS = 5.0
+UNKNOWN_DOUBLINGS = 7
 ASK_AGAIN_SECONDS = 0.5
 DATABASE_DELAY_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class _BackfillFacts:
-    """What the runs of a backfill share."""
-
-    run_config: Mapping[str, Any] | None
-    tags: Mapping[str, str]
-    steps: tuple[str, ...] | None
-    selected_at: int = 0
-    code_version: str | None = None
 
 
 class _Control:
@@ -70,28 +53,24 @@ class _Control:
 class Runner:
     """Executes messages in one worker process."""
 
-    def __init__(self, settings: Settings, registry: Registry, slot: Slot, worker_id: int) -> None:
+    def __init__(self, settings: Settings, slot: Slot, worker_id: int) -> None:
         url = settings.effective_database_url()
         self.slot = slot
         self._settings = settings
-        self._registry = registry
         self._worker_id = worker_id
         self._db = Database(url, pool_size=2)
         # A claim lost in a database crash is only run again: it need not wait for the disk.
         self._claims = Database(url, relaxed=True, pool_size=1)
         self._reporter = Reporter(self._db, settings, token_done=slot.drop)
         self._outputs = FileOutputStore(settings.effective_storage_url())
-        self._plans: dict[tuple[str, tuple[str, ...] | None], ExecutionPlan] = {}
-        self._backfills: dict[int, tuple[float, _BackfillFacts]] = {}
-        self._names: dict[str, dict[int, str]] = {"pipelines": {}, "partition_sets": {}}
-        self._reload_check = 0.0
+        self._preparer = Preparer(settings, self._claims)
         self._cancel_seen = slot.cancel_count
         self._ask_again_at = 0.0
         self._wanted: set[int] | None = None
         self._token = 0
-        stale = slot.take(os.getpid())
-        if stale:
-            self._lose(stale)
+        left = slot.take(os.getpid())
+        if left.tokens:
+            self._lose(left)
 
     def handle(self, run_ids: Sequence[int]) -> None:
         """Do what a message asks: claim its runs, execute those it got, report.
@@ -106,8 +85,7 @@ class Runner:
             raise SystemExit
 
     def _handle(self, run_ids: Sequence[int]) -> None:
-        if self._settings.reload:
-            self._reload_if_changed()
+        self._preparer.refresh()
         token = secrets.randbits(62) | 1
         while not self.slot.hold(token):
             self._reporter.flush()
@@ -195,9 +173,15 @@ class Runner:
 
         return self._claims.transact(work, single=True)
 
-    def _lose(self, tokens: Sequence[int]) -> None:
+    def _lose(self, left: Left) -> None:
         lost = self._db.transact(
-            lambda conn: moves.lose(self._db, conn, tokens, max_crashes=self._settings.max_crashes)
+            lambda conn: moves.lose(
+                self._db,
+                conn,
+                left.tokens,
+                max_crashes=self._settings.max_crashes,
+                executing=left.run,
+            )
         )
         if lost:
             log.warning("runs.lost", runs=[row.id for row, _ in lost][:20], count=len(lost))
@@ -240,7 +224,8 @@ class Runner:
             return without_partition(gone, attempt=row.attempt, reloads=self._settings.reload)
         except (NotFound, DefinitionsUnavailable) as error:
             # Another version of the code may know it: hand it back with a delay, and say so.
-            return _handed_back(error, UNKNOWN_DELAY_SECONDS)
+            delay = UNKNOWN_DELAY_SECONDS * 2 ** min(row.attempt - 1, UNKNOWN_DOUBLINGS)
+            return _handed_back(error, delay)
         except (SQLAlchemyError, Unavailable) as error:
             log.warning("run.database_lost", run=row.id, error=str(error)[:200])
             return _handed_back(error, DATABASE_DELAY_SECONDS)
@@ -253,130 +238,22 @@ class Runner:
     def _executed(
         self, row: Row[Any], recorder: RunRecorder, control: _Control, clock: Any
     ) -> RunOutcome:
-        plan, info, config = self._prepare(row)
-        recorder.version = plan.pipeline.version
+        prepared = self._preparer.prepare(row)
+        recorder.version = prepared.plan.pipeline.version
         return execute(
-            plan,
-            info=info,
-            run_config=config,
+            prepared.plan,
+            info=prepared.info,
+            run_config=prepared.config,
             recorder=recorder,
             control=control,
             clock=clock,
             outputs=self._outputs,
-            **(self._earlier(row) if row.attempt > 1 else {}),
+            done=prepared.done,
+            tried=prepared.tried,
         )
-
-    def _prepare(self, row: Row[Any]) -> tuple[ExecutionPlan, RunInfo, Mapping[str, Any]]:
-        """Find the pipeline and resolve tags and config of a run, as its definitions say now."""
-        facts = self._backfill(row.backfill_id) if row.backfill_id is not None else _ALONE
-        name = self._name("pipelines", row.pipeline_id)
-        tags = {**facts.tags, **(decoded(row.tags) or {})}
-        config: Mapping[str, Any] = {}
-        partition = window = None
-        set_name = None
-        chosen = _tuple(decoded(row.steps)) or facts.steps
-        if row.partition is not None:
-            set_name = self._name("partition_sets", row.set_id)
-            partition_set = self._registry.partition_set(set_name)
-            partition, window = find_partition(
-                partition_set,
-                row.partition,
-                datetime.fromtimestamp(max(row.at, facts.selected_at) / 1e6, UTC),
-                dynamic_keys=keys_of_run(self._claims, row.partition),
-                same_code=facts.code_version == self._registry.version,
-            )
-            config = partition_set.run_config_for_partition(partition)
-            tags = {**partition_set.tags_for_partition(partition), **tags}
-            chosen = chosen or _tuple(partition_set.solid_selection)
-        config = merged(merged(config, facts.run_config), decoded(row.run_config))
-        info = RunInfo(
-            run_id=row.id,
-            attempt=row.attempt,
-            pipeline_name=name,
-            backfill_id=row.backfill_id,
-            partition_set=set_name,
-            partition_keys=() if row.partition is None else (row.partition,),
-            partition=partition,
-            time_window=window,
-            tags=tags,
-            failures=row.failures,
-        )
-        return self._plan(name, chosen), info, config
-
-    def _plan(self, name: str, steps: tuple[str, ...] | None) -> ExecutionPlan:
-        key = (name, steps)
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plans[key] = compile_plan(self._registry.pipeline(name), steps)
-        return plan
-
-    def _earlier(self, row: Row[Any]) -> dict[str, Any]:
-        """Return what earlier attempts of a run did: outputs of done steps, tries of others."""
-        with self._db.read() as conn:
-            rows = conn.execute(
-                self._db.sql(
-                    "SELECT step, state, tries, outputs FROM step_outcomes "
-                    "WHERE run_id = :run AND attempt < :attempt "
-                    "AND state IN ('succeeded', 'retrying') ORDER BY attempt"
-                ),
-                {"run": row.id, "attempt": row.attempt},
-            ).all()
-        tried: Counter[str] = Counter()
-        for step in rows:
-            if step.state == "retrying":
-                tried[step.step] += step.tries
-        done = {r.step: decoded(r.outputs) or {} for r in rows if r.state == "succeeded"}
-        return {"done": done, "tried": tried}
-
-    # -- caches -------------------------------------------------------------------------------
-
-    def _backfill(self, backfill_id: int) -> _BackfillFacts:
-        cached = self._backfills.get(backfill_id)
-        now = time.monotonic()
-        if cached is not None and now - cached[0] < BACKFILL_CACHE_SECONDS:
-            return cached[1]
-        with self._claims.read() as conn:
-            row = conn.execute(
-                self._claims.sql(
-                    "SELECT run_config, tags, steps, selected_at, code_version "
-                    "FROM backfills WHERE id = :id"
-                ),
-                {"id": backfill_id},
-            ).one()
-        facts = _BackfillFacts(
-            decoded(row.run_config),
-            decoded(row.tags) or {},
-            _tuple(decoded(row.steps)),
-            row.selected_at,
-            row.code_version,
-        )
-        self._backfills[backfill_id] = (now, facts)
-        return facts
-
-    def _name(self, table: str, row_id: int) -> str:
-        names = self._names[table]
-        if row_id not in names:
-            with self._claims.read() as conn:
-                rows = conn.execute(self._claims.sql(f"SELECT id, name FROM {table}"))
-                names.update({row.id: row.name for row in rows})
-        return names[row_id]
-
-    def _reload_if_changed(self) -> None:
-        now = time.monotonic()
-        if now < self._reload_check:
-            return
-        self._reload_check = now + RELOAD_CHECK_SECONDS
-        if self._registry.changed():
-            try:
-                self._registry.reload()
-                log.info("definitions.reloaded", version=self._registry.version)
-            except BackfillError as error:
-                log.error("definitions.reload_failed", error=error.detail[:500])
-            self._plans.clear()
 
 
 _PLAIN = Redactor(())
-_ALONE = _BackfillFacts(None, {}, None)
 
 
 def _handed_back(error: Exception, seconds: float) -> RunOutcome:
@@ -388,7 +265,3 @@ def _clock(row: Row[Any]) -> Any:
     """Return the database's clock as this host's monotonic clock carries it on."""
     base = row.at - time.perf_counter_ns() // 1000
     return lambda: base + time.perf_counter_ns() // 1000
-
-
-def _tuple(value: Sequence[str] | None) -> tuple[str, ...] | None:
-    return tuple(value) if value else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import time
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 SLOTS = 512
 TOKENS = 32
@@ -52,6 +53,13 @@ class Board:
                 yield slot
 
 
+class Left(NamedTuple):
+    """What a dead child held, and the run it died in, if it was in one."""
+
+    tokens: list[int]
+    run: int | None
+
+
 class Slot:
     """One child's cells."""
 
@@ -65,14 +73,18 @@ class Slot:
         """The child's process id; 0 when nobody took the slot."""
         return int(self._cells[_PID])
 
-    def take(self, pid: int) -> list[int]:
-        """Take the slot for a new child; return the tokens its predecessor left."""
-        left = self.tokens()
+    def take(self, pid: int) -> Left:
+        """Take the slot for a new child; return what its predecessor left."""
+        left = self.left()
         for i in range(TOKENS):
             self._cells[_HEADER + i] = 0
         self._cells[_RUN] = 0
         self._cells[_PID] = self._owner = pid
         return left
+
+    def left(self) -> Left:
+        """Return what a dead child left."""
+        return Left(self.tokens(), self.run or None)
 
     def vacate(self, pid: int, tokens: Iterable[int]) -> None:
         """Give the slot of a dead child back, unless its successor has taken it already."""

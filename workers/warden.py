@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Connection
@@ -25,7 +25,7 @@ from backfill.settings import Settings
 from backfill.storage.database import Database
 from backfill.storage.forking import not_forking
 from backfill.telemetry import announce_ready
-from workers.slots import Board, Slot
+from workers.slots import Board, Left, Slot
 
 log = structlog.get_logger(__name__)
 
@@ -140,21 +140,26 @@ class Warden:
             pid = slot.pid
             if _alive(pid):
                 continue
-            if tokens := slot.tokens():
-                self._lose(tokens, pid)
-            slot.vacate(pid, tokens)
+            left = slot.left()
+            if left.tokens:
+                self._lose(left, pid)
+            slot.vacate(pid, left.tokens)
 
-    def _lose(self, tokens: Sequence[int], pid: int) -> None:
+    def _lose(self, left: Left, pid: int) -> None:
         if self._pressed_at is not None:
             reason = "its worker was shutting down"
             runs = self._db.transact(
-                lambda conn: moves.release(self._db, conn, tokens, reason=reason)
+                lambda conn: moves.release(self._db, conn, left.tokens, reason=reason)
             )
             log.info("runs.released", pid=pid, count=len(runs))
         else:
             lost = self._db.transact(
                 lambda conn: moves.lose(
-                    self._db, conn, tokens, max_crashes=self._settings.max_crashes
+                    self._db,
+                    conn,
+                    left.tokens,
+                    max_crashes=self._settings.max_crashes,
+                    executing=left.run,
                 )
             )
             log.warning("child.died", pid=pid, runs=[r.id for r, _ in lost][:20], count=len(lost))

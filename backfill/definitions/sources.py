@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,21 @@ def forget(modules: Iterable[str], changed: Iterable[str]) -> None:
     for file in changed:
         with suppress(OSError, NotImplementedError):
             Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
+    importlib.invalidate_caches()
+
+
+def forget_since(before: Container[str]) -> None:
+    """Drop the users' modules that a failed load has imported, so that the next one sees edits.
+
+    Args:
+        before: The names of the modules that were imported before it.
+    """
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name in before or file is None or name.partition(".")[0] in _OURS:
+            continue
+        if not _is_installed(file):
+            del sys.modules[name]
     importlib.invalidate_caches()
 
 

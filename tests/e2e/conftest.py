@@ -23,6 +23,7 @@ IMPATIENT = {
     "cancel_grace_seconds": 1.0,
     "shutdown_seconds": 2.0,
 }
+ONLY_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 KINDS = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backfill.embedded.broker import EmbeddedBroker
-from tests.e2e.conftest import IMPATIENT, PIPELINES, StartStack
+from tests.e2e.conftest import IMPATIENT, ONLY_SQLITE, PIPELINES, StartStack
 from tests.support.freezing import frozen
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
@@ -33,6 +33,7 @@ def own(start_stack: StartStack) -> Iterator[Stack]:
     return start_stack(definitions=PIPELINES, settings=IMPATIENT, nodes=2, processes=1)
 
 
+@ONLY_SQLITE
 def test_a_hung_broker_keeps_nobody_from_recording_reaping_and_settling(own: Stack) -> None:
     short, long = own.submit("waiters", "p00"), own.submit("waiters", "p01")
     settled_in_time = own.marks.wait("waiting", short, "p00")
@@ -60,6 +61,7 @@ def test_a_hung_broker_keeps_nobody_from_recording_reaping_and_settling(own: Sta
     assert own.ill() == []
 
 
+@ONLY_SQLITE
 def test_steps_finish_and_are_recorded_while_the_broker_is_gone(
     start_stack: StartStack, broker: EmbeddedBroker
 ) -> None:

@@ -104,13 +104,21 @@ def released(row: Row[Any], reason: str) -> Ending:
     return Ending(row, RunMove.RELEASE, AttemptEnd.RELEASED, reason=reason)
 
 
-def lost(row: Row[Any], max_crashes: int) -> Ending:
+def lost(row: Row[Any], max_crashes: int, *, innocent: bool = False) -> Ending:
+    """Decide about a run whose process died.
+
+    Args:
+        innocent: Another run was executing in it: this one had ended and was not recorded yet.
+    """
     if row.cancel_requested_at is not None:
         reason = row.reason or "canceled"
         return Ending(row, RunMove.STOP, AttemptEnd.CANCELED, reason=reason)
     if row.message_size > 1:
         reason = "its worker died while several runs shared a message; it goes on alone"
         return Ending(row, RunMove.LOSE, AttemptEnd.LOST, alone=True, reason=reason)
+    if innocent:
+        reason = "its worker process died of another run before it was recorded"
+        return Ending(row, RunMove.LOSE, AttemptEnd.LOST, reason=reason)
     crashes = row.crashes + 1
     if crashes >= max_crashes:
         reason = f"its worker died {crashes} times while it ran alone"

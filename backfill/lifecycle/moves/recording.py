@@ -96,9 +96,18 @@ def reap(
 
 
 def lose(
-    db: Database, conn: Connection, tokens: Sequence[int], *, max_crashes: int
+    db: Database,
+    conn: Connection,
+    tokens: Sequence[int],
+    *,
+    max_crashes: int,
+    executing: int | None = None,
 ) -> list[tuple[Row[Any], RunState]]:
-    """Do at once what `reap` would after the lease: the process with these tokens is dead."""
+    """Do at once what `reap` would after the lease: the process with these tokens is dead.
+
+    Args:
+        executing: The run it executed when it died, where that is known: no other is charged.
+    """
     rows = conn.execute(
         db.sql(
             f"SELECT {HELD} FROM runs WHERE state = 'running' AND "
@@ -106,7 +115,7 @@ def lose(
         ),
         {"tokens": db.ints(tokens)},
     ).all()
-    return _lose(db, conn, rows, max_crashes)
+    return _lose(db, conn, rows, max_crashes, executing)
 
 
 def release(db: Database, conn: Connection, tokens: Sequence[int], *, reason: str) -> list[int]:
@@ -137,9 +146,13 @@ def stop(db: Database, conn: Connection, claims: Sequence[Claim], *, reason: str
 
 
 def _lose(
-    db: Database, conn: Connection, rows: Sequence[Row[Any]], max_crashes: int
+    db: Database,
+    conn: Connection,
+    rows: Sequence[Row[Any]],
+    max_crashes: int,
+    executing: int | None = None,
 ) -> list[tuple[Row[Any], RunState]]:
-    endings = [lost(row, max_crashes) for row in rows]
+    endings = [lost(row, max_crashes, innocent=executing not in (None, row.id)) for row in rows]
     _finish_for_worker(db, conn, endings)
     return [(e.row, e.move.target) for e in endings]
 

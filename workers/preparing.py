@@ -1,0 +1,175 @@
+"""Preparing runs: their pipeline, partition and config, as this worker's definitions say now."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from backfill.definitions.merging import merged
+from backfill.execution.engine import ExecutionPlan, compile_plan
+from backfill.execution.outcomes import RunInfo
+from backfill.lifecycle.dynamic import keys_of_run
+from backfill.settings import Settings
+from backfill.storage.database import Database, decoded
+from workers.loading import Loader
+from workers.partitions import find_partition
+
+BACKFILL_CACHE_SECONDS = 5.0
+
+
+class Prepared(NamedTuple):
+    """What the engine needs of one attempt of a run.
+
+    Attributes:
+        done: Step -> kept outputs, of steps that succeeded in earlier attempts.
+        tried: Step -> tries in earlier attempts that ended waiting for a retry.
+    """
+
+    plan: ExecutionPlan
+    info: RunInfo
+    config: Mapping[str, Any]
+    done: Mapping[str, Mapping[str, str]]
+    tried: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _BackfillFacts:
+    """What the runs of a backfill share."""
+
+    run_config: Mapping[str, Any] | None
+    tags: Mapping[str, str]
+    steps: tuple[str, ...] | None
+    selected_at: int = 0
+    code_version: str | None = None
+
+
+_ALONE = _BackfillFacts(None, {}, None)
+
+
+class Preparer:
+    """Prepares the runs of one worker process, and remembers what they share."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        self._db = db
+        self._loader = Loader(settings.definition_sources(), reloads=settings.reload)
+        self._plans: dict[tuple[str, tuple[str, ...] | None], ExecutionPlan] = {}
+        self._backfills: dict[int, tuple[float, _BackfillFacts]] = {}
+        self._names: dict[str, dict[int, str]] = {"pipelines": {}, "partition_sets": {}}
+
+    def refresh(self) -> None:
+        """Take the definitions as they are now; called between two messages."""
+        if self._loader.refresh():
+            self._plans.clear()
+
+    def prepare(self, row: Row[Any]) -> Prepared:
+        """Find the pipeline and resolve tags and config of a claimed run.
+
+        Raises:
+            DefinitionsUnavailable: They could not be loaded.
+            NotFound: They have no such pipeline or partition set.
+            PartitionGone: The set does not have the partition.
+            BackfillError: Other faults of the definitions or the config.
+        """
+        registry = self._loader.registry
+        facts = self._backfill(row.backfill_id) if row.backfill_id is not None else _ALONE
+        name = self._name("pipelines", row.pipeline_id)
+        tags = {**facts.tags, **(decoded(row.tags) or {})}
+        config: Mapping[str, Any] = {}
+        partition = window = None
+        set_name = None
+        chosen = _tuple(decoded(row.steps)) or facts.steps
+        if row.partition is not None:
+            set_name = self._name("partition_sets", row.set_id)
+            partition_set = registry.partition_set(set_name)
+            partition, window = find_partition(
+                partition_set,
+                row.partition,
+                datetime.fromtimestamp(max(row.at, facts.selected_at) / 1e6, UTC),
+                dynamic_keys=keys_of_run(self._db, row.partition),
+                same_code=facts.code_version == registry.version,
+            )
+            config = partition_set.run_config_for_partition(partition)
+            tags = {**partition_set.tags_for_partition(partition), **tags}
+            chosen = chosen or _tuple(partition_set.solid_selection)
+        config = merged(merged(config, facts.run_config), decoded(row.run_config))
+        info = RunInfo(
+            run_id=row.id,
+            attempt=row.attempt,
+            pipeline_name=name,
+            backfill_id=row.backfill_id,
+            partition_set=set_name,
+            partition_keys=() if row.partition is None else (row.partition,),
+            partition=partition,
+            time_window=window,
+            tags=tags,
+            failures=row.failures,
+        )
+        done, tried = self._earlier(row) if row.attempt > 1 else ({}, {})
+        return Prepared(self._plan(name, chosen), info, config, done, tried)
+
+    def _plan(self, name: str, steps: tuple[str, ...] | None) -> ExecutionPlan:
+        key = (name, steps)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = compile_plan(self._loader.registry.pipeline(name), steps)
+        return plan
+
+    def _earlier(self, row: Row[Any]) -> tuple[dict[str, Any], Counter[str]]:
+        """Return what earlier attempts of a run did: outputs of done steps, tries of others."""
+        with self._db.read() as conn:
+            rows = conn.execute(
+                self._db.sql(
+                    "SELECT step, state, tries, outputs FROM step_outcomes "
+                    "WHERE run_id = :run AND attempt < :attempt "
+                    "AND state IN ('succeeded', 'retrying') ORDER BY attempt"
+                ),
+                {"run": row.id, "attempt": row.attempt},
+            ).all()
+        tried: Counter[str] = Counter()
+        for step in rows:
+            if step.state == "retrying":
+                tried[step.step] += step.tries
+        return {r.step: decoded(r.outputs) or {} for r in rows if r.state == "succeeded"}, tried
+
+    # -- caches -------------------------------------------------------------------------------
+
+    def _backfill(self, backfill_id: int) -> _BackfillFacts:
+        cached = self._backfills.get(backfill_id)
+        now = time.monotonic()
+        if cached is not None and now - cached[0] < BACKFILL_CACHE_SECONDS:
+            return cached[1]
+        with self._db.read() as conn:
+            row = conn.execute(
+                self._db.sql(
+                    "SELECT run_config, tags, steps, selected_at, code_version "
+                    "FROM backfills WHERE id = :id"
+                ),
+                {"id": backfill_id},
+            ).one()
+        facts = _BackfillFacts(
+            decoded(row.run_config),
+            decoded(row.tags) or {},
+            _tuple(decoded(row.steps)),
+            row.selected_at,
+            row.code_version,
+        )
+        self._backfills[backfill_id] = (now, facts)
+        return facts
+
+    def _name(self, table: str, row_id: int) -> str:
+        names = self._names[table]
+        if row_id not in names:
+            with self._db.read() as conn:
+                rows = conn.execute(self._db.sql(f"SELECT id, name FROM {table}"))
+                names.update({row.id: row.name for row in rows})
+        return names[row_id]
+
+
+def _tuple(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    return tuple(value) if value else None
