@@ -24,7 +24,7 @@ class Place(NamedTuple):
     window: TimeWindow | None
 
 
-@dataclass
+@dataclass(eq=False)
 class PartitionGone(Exception):
     """The set does not have the partition.
 

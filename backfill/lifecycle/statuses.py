@@ -10,16 +10,30 @@ from sqlalchemy import Connection
 from backfill.definitions.selection.words import StatusWord, duration_seconds
 from backfill.storage.database import Database
 from backfill.storage.queries.statuses import (
+    CANCELED,
+    EVER_SUCCEEDED,
+    FAILED,
+    STALE,
+    SUCCEEDED,
+    Condition,
     InFlight,
     Looked,
-    Status,
     in_flight,
     keys_by_status,
+    older,
     set_of,
 )
 
 OLDER = "older:"
+EVER = "ever_succeeded"
 _NOT_GROUPED = {StatusWord.MISSING.value, StatusWord.RUNNING.value}
+_CONDITIONS = {
+    StatusWord.SUCCEEDED.value: SUCCEEDED,
+    StatusWord.FAILED.value: FAILED,
+    StatusWord.CANCELED.value: CANCELED,
+    StatusWord.STALE.value: STALE,
+    EVER: EVER_SUCCEEDED,
+}
 
 
 @dataclass(frozen=True)
@@ -67,11 +81,10 @@ def look_up(
     if set_id is None:
         return Facts({_told(word): () for word in words}, ())
     looked = Looked(set_id, until, only, without)
-    status = Status(looked)
     asked = set(words)
     if StatusWord.MISSING in asked:
         asked |= {StatusWord.SUCCEEDED, StatusWord.RUNNING}
-    conditions = {w: _condition(status, w) for w in sorted(asked - _NOT_GROUPED)}
+    conditions = {w: _condition(w) for w in sorted(asked - _NOT_GROUPED)}
     found: dict[str, Sequence[str]] = dict(
         keys_by_status(db, conn, looked, conditions, version=version)
     )
@@ -87,9 +100,9 @@ def _told(word: str) -> str:
     return "!missing" if word == StatusWord.MISSING else str(word)
 
 
-def _condition(status: Status, word: str) -> str:
+def _condition(word: str) -> Condition:
     if word.startswith(OLDER):
         seconds = duration_seconds(word.removeprefix(OLDER))
         assert seconds is not None, word
-        return status.older(seconds)
-    return str(getattr(status, word))
+        return older(seconds)
+    return _CONDITIONS[word]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from backfill.definitions.registry import Registry
 from backfill.errors import Conflict, SelectionInvalid
 from backfill.execution.outcomes import RunEnd
 from backfill.lifecycle import dynamic
@@ -100,10 +99,11 @@ def states(house: House, backfill_id: int) -> dict[str, str]:
 
 
 def work(house: House, source: Path | None = None) -> None:
-    """Let a worker process of its own registry take all that is queued."""
+    """Let a worker with definitions of its own take all that is queued."""
     house.worker(slots=8)
-    registry = Registry.load(source or house.definitions.catalog().sources[0])
-    runner = Runner(house.settings, registry, Board().slot(0), 1)
+    definitions = str(source or house.definitions.catalog().sources[0])
+    settings = house.settings.model_copy(update={"definitions": definitions})
+    runner = Runner(settings, Board().slot(0), 1)
     while messages := house.admit():
         for message in messages:
             runner.handle(list(message.run_ids))

@@ -1,12 +1,12 @@
 """What the partitions of a set have come to: their keys by status, in one pass over its runs.
 
-The outcome of a partition is its newest run (by id) that ended and had started. A run that was
-skipped, or canceled before it started, did nothing to the partition and hides no outcome.
+The outcome of a partition is its newest run that ended and had started. A run that was skipped, or
+canceled before it started, did nothing to the partition and hides no outcome.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,91 +41,99 @@ class InFlight(NamedTuple):
     backfill_id: int | None
 
 
-class Status:
-    """Conditions on the runs of one partition, as SQL over the group of them."""
+class Condition(NamedTuple):
+    """A condition on the runs of one partition: SQL over the newest run of some kinds."""
 
-    _success = "state = 'succeeded'"
-    _failure = "state = 'failed'"
-    _cancel = "state = 'canceled'"
-    _any_end = "state IN ('succeeded', 'failed', 'canceled')"
-    _outcome = "(state IN ('succeeded', 'failed') OR (state = 'canceled' AND attempt > 0))"
+    sql: str
+    kinds: tuple[str, ...]
 
-    def __init__(self, looked: Looked) -> None:
-        until = "" if looked.until is None else " AND finished_at <= :until"
-        self._ended = f"finished_at IS NOT NULL{until}"
-        self._now = "{now}" if looked.until is None else ":until"
 
-    @property
-    def succeeded(self) -> str:
-        """Its outcome is a success."""
-        return f"{self._newest(self._outcome)} = {self._newest(self._success)}"
+_KINDS = {
+    "success": "state = 'succeeded'",
+    "failure": "state = 'failed'",
+    "cancel": "state = 'canceled'",
+    "stop": "state = 'canceled' AND attempt > 0",
+    "ours": "state = 'succeeded' AND version = :version",
+    "other": "state = 'succeeded' AND (version IS NULL OR version <> :version)",
+}
 
-    @property
-    def failed(self) -> str:
-        """Its outcome is a failure."""
-        return f"{self._newest(self._outcome)} = {self._newest(self._failure)}"
 
-    @property
-    def canceled(self) -> str:
-        """The newest of its runs that ended was canceled, whether or not it had started."""
-        return f"{self._newest(self._any_end)} = {self._newest(self._cancel)}"
+def _newer(kind: str, *others: str) -> Condition:
+    """Return that the newest run of one kind is newer than those of others, and there is one.
 
-    @property
-    def ever_succeeded(self) -> str:
-        """A run of it succeeded once."""
-        return f"{self._newest(self._success)} IS NOT NULL"
+    Runs are compared as in the matrix: by when they were made, since ids are handed out to
+    connections in blocks and tell the order only of runs made at the same moment.
+    """
+    than = " AND ".join(f"({kind}_at, {kind}_id) > ({o}_at, {o}_id)" for o in others)
+    return Condition(f"({than})", (kind, *others))
 
-    @property
-    def stale(self) -> str:
-        """Its last success is from another version than the one bound as `version`."""
-        other = f"{self._success} AND (version IS NULL OR version <> :version)"
-        return f"{self._newest(self._success)} = {self._newest(other)}"
 
-    def older(self, seconds: int) -> str:
-        """Its last success finished longer ago than this."""
-        finished = f"max(CASE WHEN {self._success} AND {self._ended} THEN finished_at END)"
-        return f"{finished} < {self._now} - {seconds * 1_000_000}"
+SUCCEEDED = _newer("success", "failure", "stop")
+FAILED = _newer("failure", "success", "stop")
+CANCELED = _newer("cancel", "success", "failure")  # whether or not it had started
+STALE = _newer("other", "ours")
+EVER_SUCCEEDED = Condition("success_at >= 0", ("success",))
 
-    def _newest(self, condition: str) -> str:
-        return f"max(CASE WHEN {condition} AND {self._ended} THEN id END)"
+
+def older(seconds: int) -> Condition:
+    """Return that the last success finished longer ago than this."""
+    return Condition(f"success_finished < {{asked_at}} - {seconds * 1_000_000}", ("success",))
 
 
 def keys_by_status(
     db: Database,
     conn: Connection,
     looked: Looked,
-    conditions: Mapping[str, str],
+    conditions: Mapping[str, Condition],
     *,
     version: str | None = None,
 ) -> dict[str, list[str]]:
     """Return the keys that meet each condition, in the order of their text.
 
     Args:
-        conditions: Of a `Status`, by any name.
-        version: The pipeline's version, for `stale`.
+        conditions: By any name.
+        version: The pipeline's version, for `STALE`.
     """
     found: dict[str, list[str]] = {name: [] for name in conditions}
     if not conditions:
         return found
-    columns = ", ".join(f"({sql}) AS met{n}" for n, sql in enumerate(conditions.values()))
-    any_met = " OR ".join(f"({sql})" for sql in conditions.values())
+    asked_at = "{now}" if looked.until is None else ":until"
+    texts = [condition.sql.replace("{asked_at}", asked_at) for condition in conditions.values()]
+    met = ", ".join(f"{sql} AS met{n}" for n, sql in enumerate(texts))
+    kinds = dict.fromkeys(kind for condition in conditions.values() for kind in condition.kinds)
     where, params = _where(db, looked)
     rows = conn.execute(
         db.sql(
-            f"SELECT partition, {columns} FROM runs WHERE {where} "
-            f"GROUP BY partition HAVING {any_met}"
+            f"SELECT partition, {met} FROM (SELECT partition, {_newest(kinds, looked)} "
+            f"FROM runs WHERE {where} GROUP BY partition) AS newest WHERE {' OR '.join(texts)}"
         ),
         params | {"version": version},
         execution_options={"yield_per": ROWS_AT_ONCE},
     )
     lists = list(found.values())
-    for key, *met in rows:
-        for listed, meets in zip(lists, met, strict=True):
-            if meets:
+    for key, *flags in rows:
+        for listed, flag in zip(lists, flags, strict=True):
+            if flag:
                 listed.append(key)
     for listed in lists:
         listed.sort()
     return found
+
+
+def _newest(kinds: Collection[str], looked: Looked) -> str:
+    """Render the newest run of each kind that had ended: -1 without one."""
+    ended = "finished_at IS NOT NULL"
+    if looked.until is not None:
+        ended += " AND finished_at <= :until"
+    columns = []
+    for kind in kinds:
+        for column, name in (("created_at", "at"), ("id", "id")):
+            largest = f"max(CASE WHEN {_KINDS[kind]} AND {ended} THEN {column} END)"
+            columns.append(f"coalesce({largest}, -1) AS {kind}_{name}")
+    if "success" in kinds:
+        finished = f"max(CASE WHEN {_KINDS['success']} AND {ended} THEN finished_at END)"
+        columns.append(f"{finished} AS success_finished")
+    return ", ".join(columns)
 
 
 def in_flight(db: Database, conn: Connection, looked: Looked) -> list[InFlight]:
@@ -141,20 +149,18 @@ def in_flight(db: Database, conn: Connection, looked: Looked) -> list[InFlight]:
         ]
         if looked.only is None:  # SQLite would read the whole set by its index
             where = where.replace("set_id", "+set_id")
+    columns = "SELECT partition, id, backfill_id, created_at FROM runs"
     rows = conn.execute(
-        db.sql(
-            " UNION ALL ".join(
-                f"SELECT partition, id, backfill_id FROM runs WHERE {branch} AND {where}"
-                for branch in branches
-            )
-        ),
+        db.sql(" UNION ALL ".join(f"{columns} WHERE {b} AND {where}" for b in branches)),
         params,
         execution_options={"yield_per": ROWS_AT_ONCE},
     )
     found: dict[str, InFlight] = {}
+    made: dict[str, int] = {}
     for row in rows:
         known = found.get(row.partition)
-        if known is None or row.id < known.run_id:
+        if known is None or (row.created_at, row.id) < (made[row.partition], known.run_id):
+            made[row.partition] = row.created_at
             found[row.partition] = InFlight(row.partition, row.id, row.backfill_id)
     return [found[key] for key in sorted(found)]
 
