@@ -61,6 +61,7 @@ class Stack:
         home: The folder of the broker's data, outputs and logs.
         changes: What the supervisor told: starts, deaths, restarts.
         marks: What steps of the tests' own pipelines tell.
+        flower_url: Where Flower answers, if it is wanted.
     """
 
     def __init__(self, home: Path, database_url: str, options: StackOptions) -> None:
@@ -70,11 +71,13 @@ class Stack:
         self.database = Database(database_url)
         self.changes: list[Change] = []
         self.marks = Marks(home)
+        flower_port = free_port() if options.flower else 0
+        self.flower_url = f"http://127.0.0.1:{flower_port}"
         fleet = Fleet(
             nodes=options.nodes,
             processes=options.processes,
             flower=options.flower,
-            flower_port=free_port() if options.flower else 0,
+            flower_port=flower_port,
         )
         self._supervisor = Supervisor(
             _wanted(programs(self.settings, fleet), options),
