@@ -14,7 +14,7 @@ READY := $(VENV)/.ready-run
 READY_DEV := $(VENV)/.ready-dev
 INSTALL = $(BIN)/uv $(UV_CERTS) pip install -q --python $(BIN)/python
 
-.PHONY: help demo test check oracle lock clean
+.PHONY: help demo test fuzz check oracle lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; \
@@ -29,6 +29,9 @@ test: $(READY_DEV) ## run all tests (ARGS passes through to pytest)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/e2e tests $(ARGS) || status=$$?; \
 	$(BIN)/python -m pytest tests/e2e $(ARGS) || status=$$?; \
 	exit $$status
+
+fuzz: $(READY_DEV) ## send many requests to every route, as every role (ARGS="--examples 500 --seed 7")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: $(READY_DEV) ## check format, style, types, layers and migrations
 	$(BIN)/ruff format --check .

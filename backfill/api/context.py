@@ -58,9 +58,15 @@ async def _actor(request: Request) -> str:
 Api = Annotated[Context, Depends(_context)]
 Holder = Annotated[access.Holder, Depends(_holder)]
 Actor = Annotated[str, Depends(_actor)]
-IdPath = Annotated[int, Path(ge=1, le=MAX_INT, examples=["42"])]
-NamePath = Annotated[str, Path(min_length=1, max_length=200)]
-NameQuery = Annotated[str | None, Query(max_length=200)]
+IdPath = Annotated[int, Path(ge=1, le=MAX_INT, examples=["42"], description="Its id.")]
+NamePath = Annotated[str, Path(min_length=1, max_length=200, description="Its name.")]
+NameQuery = Annotated[str | None, Query(max_length=200, description="Only of this name.")]
+BackfillQuery = Annotated[
+    int | None, Query(ge=1, le=MAX_INT, description="Only of the backfill with this id.")
+]
+PartitionQuery = Annotated[
+    str | None, Query(max_length=1024, description="Only of the partition with this key.")
+]
 KeyQuery = Annotated[str, Query(min_length=1, max_length=1024, description="A partition key.")]
 StartQuery = Annotated[str | None, Query(max_length=1024, description="Begin at this key.")]
 Cursor = Annotated[

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Query
 
 from backfill.api.cursors import decode_place, encode
 from backfill.definitions.calls import Definitions
@@ -18,6 +21,9 @@ class Order(StrEnum):
 
     OLDEST = "oldest"
     NEWEST = "newest"
+
+
+OrderQuery = Annotated[Order, Query(description="The set's own order, or its reverse.")]
 
 
 @dataclass(frozen=True)

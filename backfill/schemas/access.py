@@ -48,7 +48,7 @@ class Tokens(Document):
 class SessionRequest(Body):
     """A token to make a browser session of."""
 
-    token: Text
+    token: Text = Field(examples=["bf_…"])
 
 
 class Session(Document):

@@ -130,7 +130,7 @@ class ResolvedConfig(Document):
 class ValidateConfig(Body):
     """A run config to validate."""
 
-    run_config: RunConfig
+    run_config: RunConfig = Field(examples=[{"steps": {"load": {"config": {"day": "2020-05-05"}}}}])
 
 
 class ConfigValidation(Document):

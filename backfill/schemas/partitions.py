@@ -56,7 +56,9 @@ class RetargetRequest(Body):
     """How to bring a backfill up to date with its set."""
 
     selection: Annotated[str, Field(min_length=1, max_length=1_000_000)] | None = Field(
-        default=None, description="The backfill's from now on; null: its own, evaluated anew."
+        default=None,
+        description="The backfill's from now on; null: its own, evaluated anew.",
+        examples=["[2020-05-01...2020-05-31]"],
     )
 
 

@@ -10,6 +10,7 @@ from backfill.api.asking import as_request
 from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.door import needs
+from backfill.api.links import OF_BACKFILL
 from backfill.api.presenting import present_backfill, present_plan, present_run
 from backfill.errors import NotFound
 from backfill.lifecycle import backfills, planning
@@ -53,7 +54,14 @@ def plan_backfill(
     return present_plan(body.partition_set, body.selection, plan)
 
 
-@router.post("", status_code=201, responses={200: {"description": "It was submitted before."}})
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"description": "It was submitted before.", "links": OF_BACKFILL},
+        201: {"links": OF_BACKFILL},
+    },
+)
 def submit_backfill(
     api: Api,
     actor: Actor,

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from backfill.api.context import Api, Cursor, KeyQuery, Limit, NamePath, StartQuery
 from backfill.api.door import needs
-from backfill.api.keys import Order, key_page, require_key
+from backfill.api.keys import Order, OrderQuery, key_page, require_key
 from backfill.definitions.redaction import redact
 from backfill.roles import Role
 from backfill.schemas import definitions as schemas
@@ -47,7 +47,7 @@ def get_partition_set(api: Api, name: NamePath) -> schemas.PartitionSet:
 def list_partitions(
     api: Api,
     name: NamePath,
-    order: Order = Order.OLDEST,
+    order: OrderQuery = Order.OLDEST,
     start: StartQuery = None,
     cursor: Cursor = None,
     limit: Limit = 100,

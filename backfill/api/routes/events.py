@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from backfill.api.context import Api, Context, NameQuery
+from backfill.api.context import Api, BackfillQuery, Context, NameQuery
 from backfill.api.cursors import MAX_INT, CursorInvalid
 from backfill.api.live.batches import Wanted, batch_of, encode
 from backfill.api.live.hub import Listener, reset, stream
@@ -42,8 +42,10 @@ _DESCRIPTION: dict[int | str, dict[str, Any]] = {
 @router.get("/events", response_class=StreamingResponse, responses=_DESCRIPTION)
 async def listen(
     api: Api,
-    backfill: Annotated[int | None, Query(ge=1, le=MAX_INT)] = None,
-    run: Annotated[int | None, Query(ge=1, le=MAX_INT)] = None,
+    backfill: BackfillQuery = None,
+    run: Annotated[
+        int | None, Query(ge=1, le=MAX_INT, description="Only of the run with this id.")
+    ] = None,
     partition_set: NameQuery = None,
     after: Annotated[str | None, Query(description="Id of the last event seen.")] = None,
     last_event_id: Annotated[str | None, Header(description="Goes before `after`.")] = None,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from backfill.api.context import Api, Context, Cursor, KeyQuery, Limit, NamePath, StartQuery
 from backfill.api.cursors import decode_ints, encode
-from backfill.api.keys import Order, key_page, require_key
+from backfill.api.keys import Order, OrderQuery, key_page, require_key
 from backfill.api.presenting import present_row
 from backfill.errors import NotFound, did_you_mean
 from backfill.schemas.base import Page
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/partition-sets/{name}", tags=["matrix"])
 def get_matrix(
     api: Api,
     name: NamePath,
-    order: Order = Order.NEWEST,
+    order: OrderQuery = Order.NEWEST,
     start: StartQuery = None,
     cursor: Cursor = None,
     limit: Limit = 100,
@@ -56,7 +56,7 @@ def get_box(
     api: Api,
     name: NamePath,
     partition: KeyQuery,
-    step: Annotated[str, Query(min_length=1, max_length=200)],
+    step: Annotated[str, Query(min_length=1, max_length=200, description="A step's name.")],
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Page[BoxRun]:

@@ -30,7 +30,7 @@ Bound = Annotated[str | None, Query(max_length=1024, description="A key; inclusi
 def get_overview(
     api: Api,
     name: NamePath,
-    buckets: Annotated[int, Query(ge=1, le=2000)] = 100,
+    buckets: Annotated[int, Query(ge=1, le=2000, description="At most so many.")] = 100,
     first: Bound = None,
     last: Bound = None,
 ) -> Overview:

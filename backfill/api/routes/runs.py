@@ -6,8 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
+from backfill.api.context import (
+    Actor,
+    Api,
+    BackfillQuery,
+    Context,
+    Cursor,
+    IdPath,
+    Limit,
+    NameQuery,
+    PartitionQuery,
+)
 from backfill.api.cursors import decode_ints, encode
+from backfill.api.links import OF_RUN
 from backfill.api.presenting import present_run, present_steps
 from backfill.errors import NotFound
 from backfill.lifecycle import runs
@@ -25,7 +36,7 @@ from backfill.storage.queries.runs import RunFilter, RunView, get_run, list_runs
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={201: {"links": OF_RUN}})
 def launch_run(api: Api, actor: Actor, body: RunRequest) -> Run:
     """Launch one run: of a pipeline, for a partition of a set or for none."""
     request = LaunchRequest(**body.model_dump(), created_by=actor)
@@ -35,9 +46,9 @@ def launch_run(api: Api, actor: Actor, body: RunRequest) -> Run:
 @router.get("")
 def get_runs(
     api: Api,
-    backfill: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    backfill: BackfillQuery = None,
     partition_set: NameQuery = None,
-    partition: Annotated[str | None, Query(max_length=1024)] = None,
+    partition: PartitionQuery = None,
     pipeline: NameQuery = None,
     state: Annotated[list[RunState] | None, Query(description="Any of these.")] = None,
     cursor: Cursor = None,
@@ -78,7 +89,9 @@ def get_logs_of_run(
     api: Api,
     run_id: IdPath,
     step: NameQuery = None,
-    attempt: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    attempt: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="Only of this one.")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 500,
 ) -> LogPage:

@@ -1,0 +1,1 @@
+"""Requests that nobody would write, against the whole API."""
