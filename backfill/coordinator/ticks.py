@@ -28,7 +28,7 @@ from backfill.storage.database import Database
 log = structlog.get_logger(__name__)
 
 FIRST_CHUNK = 1_000
-ROLLUP_BLOCKS = 3
+ROLLUP_BLOCKS = 1  # at a time: a block takes tens of milliseconds, and admission waits for it
 REAP_LIMIT = 500
 PUBLISH_LIMIT = 2_000
 PUBLISH_AGAIN_AFTER_FAILURE_US = 2_000_000
@@ -82,7 +82,7 @@ class Ticks:
             _Slow(0.25, self.wake),
             _Slow(2.0, self.look_at_queues),
             _Slow(1.0, self._scheduler.turn),
-            _Slow(0.5, self.rollup),
+            _Slow(0.15, self.rollup),
             _Slow(60.0, self.rollup_drift),
             _Slow(5.0, self.settle_all),
             _Slow(30.0, self.prune),

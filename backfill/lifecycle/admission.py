@@ -207,12 +207,17 @@ class Admitter:
     # -- reading ------------------------------------------------------------------------------
 
     def _lanes(self, conn: Connection) -> list[Lane]:
-        """Read the lanes with something ready, locking their backfills against cancel and edit."""
+        """Read the lanes with something ready, locking their backfills against cancel and edit.
+
+        Asking for the first ready run in its order makes the planner use the index of the ready.
+        For a plain EXISTS it may read runs from the first on, all the finished ones.
+        """
         rows = conn.execute(
             self._db.sql(
                 "SELECT b.id, b.priority, b.queue, b.max_active_runs, b.ordering, b.pipeline_id "
-                "FROM backfills b WHERE b.state = 'running' AND EXISTS (SELECT 1 FROM runs r "
-                "WHERE r.backfill_id = b.id AND r.state = 'pending' AND r.ready) "
+                "FROM backfills b WHERE b.state = 'running' AND (SELECT r.id FROM runs r "
+                "WHERE r.backfill_id = b.id AND r.state = 'pending' AND r.ready "
+                "ORDER BY r.sort, r.id LIMIT 1) IS NOT NULL "
                 f"ORDER BY b.id{self._db.for_update}"
             )
         ).all()

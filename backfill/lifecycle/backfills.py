@@ -136,13 +136,13 @@ def settle(db: Database, backfill_id: int) -> BackfillState | None:
 
 
 def _unfinished(db: Database, conn: Connection, backfill_id: int) -> bool:
-    # One probe per partial index: a plain state IN (...) would read the whole backfill.
+    # One probe per partial index, in its order: else the planner may read the whole backfill.
     probes = " OR ".join(
-        f"EXISTS (SELECT 1 FROM runs WHERE backfill_id = :id AND {condition})"
+        f"(SELECT id FROM runs WHERE backfill_id = :id AND {condition} LIMIT 1) IS NOT NULL"
         for condition in (
-            "state = 'pending' AND ready",
-            "state = 'pending' AND NOT ready",
             "state IN ('queued', 'running')",
+            "state = 'pending' AND ready ORDER BY sort, id",
+            "state = 'pending' AND NOT ready ORDER BY available_at",
         )
     )
     return bool(conn.execute(db.sql(f"SELECT {probes}"), {"id": backfill_id}).scalar_one())

@@ -220,12 +220,20 @@ runs = Table(
     _partial(
         "ix_runs_parked", "backfill_id", "available_at", where="state = 'pending' AND NOT ready"
     ),
+    _partial("ix_runs_due", "available_at", where="state = 'pending' AND NOT ready"),
     _partial("ix_runs_waiting", "waiting_run", where="waiting_run IS NOT NULL"),
     _partial("ix_runs_active", "backfill_id", where="state IN ('queued', 'running')"),
     _partial("ix_runs_publish", "next_publish_at", where="state = 'queued'"),
     _partial("ix_runs_lease", "lease_expires_at", where="state = 'running'"),
     _partial("ix_runs_failed", "backfill_id", "id", where="state IN ('failed', 'canceled')"),
-    postgresql_with={"fillfactor": "80"},
+    postgresql_with={
+        "fillfactor": "80",
+        # Every run leaves dead versions in the partial indexes of the states it went through.
+        "autovacuum_vacuum_scale_factor": "0.01",
+        "autovacuum_vacuum_threshold": "20000",
+        "autovacuum_analyze_scale_factor": "0.05",
+        "autovacuum_vacuum_cost_limit": "2000",
+    },
 )
 
 step_outcomes = Table(
