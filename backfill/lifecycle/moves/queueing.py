@@ -124,7 +124,8 @@ def wake_due(db: Database, conn: Connection, limit: int) -> int:
     woken = conn.execute(
         db.sql(
             "WITH chosen AS MATERIALIZED (SELECT id FROM runs WHERE state = 'pending' "
-            f"AND NOT ready AND available_at <= {{now}} ORDER BY available_at LIMIT :limit{db.skip_locked}) "
+            "AND NOT ready AND available_at <= {now} ORDER BY available_at "
+            f"LIMIT :limit{db.skip_locked}) "
             "UPDATE runs SET ready = true, waiting_run = NULL "
             "WHERE id IN (SELECT id FROM chosen) AND state = 'pending' RETURNING id"
         ),

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
@@ -23,8 +23,7 @@ from backfill.storage.queries.paging import Page
 RUNS_LOOKED_AT = 20  # of a partition; older ones no longer show in the matrix
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """One box; run, attempt and times are None where no run says anything of the step."""
 
     status: BoxStatus
