@@ -29,6 +29,7 @@ from backfill.api.routes import (
     matrix,
     overview,
     runs,
+    schedules,
     validating,
 )
 from backfill.api.routes import definitions as defined
@@ -79,6 +80,7 @@ def create_app(
         backfills,
         drift,
         runs,
+        schedules,
         events,
         fleet,
         access,

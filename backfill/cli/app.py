@@ -15,6 +15,7 @@ from backfill.cli import (
     local,
     matrix,
     runs,
+    schedules,
     services,
     submitting,
 )
@@ -73,5 +74,16 @@ def _options(
     connection.url, connection.token = url, token
 
 
-for module in (local, submitting, backfills, drift, runs, matrix, definitions, services, access):
+for module in (
+    local,
+    submitting,
+    backfills,
+    drift,
+    runs,
+    matrix,
+    definitions,
+    schedules,
+    services,
+    access,
+):
     module.add_to(app)

@@ -19,12 +19,15 @@ PIPED_WIDTH = 200
 
 STYLES = {
     "succeeded": "green",
+    "success": "green",
     "valid": "green",
     "revoked": "red",
     "expired": "red",
     "failed": "red",
+    "failure": "red",
     "lost": "red",
     "running": "blue",
+    "started": "blue",
     "queued": "cyan",
     "retrying": "yellow",
     "paused": "yellow",
@@ -35,6 +38,7 @@ STYLES = {
     "pending": "dim",
     "requested": "dim",
     "skipped": "dim",
+    "stopped": "dim",
     "missing": "dim",
     "removed": "dim",
 }

@@ -11,5 +11,6 @@ Errors are the classes of `backfill.errors`, with the API's own words.
 
 from backfill.client.client import Client
 from backfill.client.handles import BackfillHandle, RunHandle
+from backfill.client.schedules import ScheduleHandle
 
-__all__ = ["BackfillHandle", "Client", "RunHandle"]
+__all__ = ["BackfillHandle", "Client", "RunHandle", "ScheduleHandle"]

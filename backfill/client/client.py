@@ -13,6 +13,7 @@ import httpx
 from backfill.client.handles import BackfillHandle, RunHandle
 from backfill.client.listening import listen
 from backfill.client.partitions import DynamicPartitions, validations
+from backfill.client.schedules import ScheduleHandle
 from backfill.client.transport import Transport
 from backfill.roles import Role
 from backfill.schemas.access import AuditEntry, NewToken, Session, Tokens
@@ -29,6 +30,7 @@ from backfill.schemas.fleet import Fleet
 from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
 from backfill.schemas.runs import Run, RunSteps
+from backfill.schemas.schedules import Schedules, ScheduleStatus
 from backfill.settings import get_settings
 from backfill.states import BackfillState, RunState
 
@@ -264,6 +266,17 @@ class Client:
     def steps(self, run_id: str | int) -> RunSteps:
         """Return the attempts of a run and the outcome of every step in each."""
         return RunSteps.model_validate(self._get(f"/runs/{_part(str(run_id))}/steps"))
+
+    # -- schedules ----------------------------------------------------------------------------
+
+    def schedules(self) -> list[ScheduleStatus]:
+        """Return how every schedule stands, by name."""
+        return Schedules.model_validate(self._get("/schedules")).items
+
+    def schedule(self, name: str) -> ScheduleHandle:
+        """Return a schedule."""
+        told = self._get(f"/schedules/{_part(name)}")
+        return ScheduleHandle(self.transport, ScheduleStatus.model_validate(told))
 
     # -- matrix and fleet ---------------------------------------------------------------------
 

@@ -19,7 +19,15 @@ from backfill.definitions.schedules import Timetable
 from backfill.errors import Conflict, Invalid
 from backfill.lifecycle.telling import note_event
 from backfill.lifecycle.tick_runs import Plan, busy_partitions
-from backfill.lifecycle.ticks import Handled, OpenTick, close, evaluate, from_us, to_us
+from backfill.lifecycle.ticks import (
+    Handled,
+    OpenTick,
+    close,
+    evaluate,
+    from_us,
+    to_us,
+    without_busy,
+)
 from backfill.states import TickState
 from backfill.storage.database import Database
 from backfill.storage.queries.schedules import TickView, get_tick
@@ -59,8 +67,10 @@ def preview_tick(
     with db.read() as conn:
         tick_at = _tick_of(schedule, at, from_us(db.clock(conn)))
     result = evaluate(definitions, name, tick_at)
-    with db.read() as conn:
+    with db.snapshot() as conn:
         busy = busy_partitions(db, conn, schedule, result.runs)
+        if schedule.when_busy == "skip":
+            result = without_busy(result, busy)
         handled = get_tick(db, conn, name, to_us(tick_at))
     return Preview(tick_at, result, busy, handled)
 
@@ -163,8 +173,7 @@ def _tick_of(schedule: ScheduleInfo, at: datetime | None, now: datetime) -> date
     timetable = Timetable(schedule.cron, schedule.timezone)
     if at is None:
         return timetable.latest(now)
-    if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise Invalid(f"{at.isoformat()} is not a time between {FIRST_YEAR} and {LAST_YEAR}.")
+    require_year(at)
     meant = at if at.tzinfo is not None else at.replace(tzinfo=load_zone(schedule.timezone))
     if timetable.has(meant):
         return meant.astimezone(UTC)
@@ -174,6 +183,13 @@ def _tick_of(schedule: ScheduleInfo, at: datetime | None, now: datetime) -> date
         f"{_local(schedule, meant)}. The nearest ticks: {_local(schedule, before)}, "
         f"{_local(schedule, after)}."
     )
+
+
+def require_year(at: datetime) -> datetime:
+    """Return a time that timetables reach; raise Invalid for any other."""
+    if FIRST_YEAR <= at.year <= LAST_YEAR:
+        return at
+    raise Invalid(f"{at.isoformat()} is not a time between {FIRST_YEAR} and {LAST_YEAR}.")
 
 
 def _local(schedule: ScheduleInfo, at: datetime) -> str:

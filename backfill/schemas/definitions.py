@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from backfill.schemas.base import Body, Document, Page, RunConfig, Time
+from backfill.states import ScheduleState
 
 
 class Step(Document):
@@ -67,10 +68,26 @@ class Schedule(Document):
 
     name: str
     pipeline: str
-    cron: str
-    partition_set: str | None
-    timezone: str
+    cron: str = Field(examples=["0 6 * * *"])
+    partition_set: str | None = Field(description="Null: it is of a pipeline alone.")
+    timezone: str = Field(examples=["America/New_York"])
     description: str | None
+    when_busy: str = Field(
+        description="`wait` or `skip`: what a tick does with a partition that another run is on "
+        "its way for."
+    )
+    catch_up: str = Field(
+        description="What becomes of missed ticks: `none`, `last`, `all`, or how many of the "
+        "newest are made up for."
+    )
+    max_failures: int = Field(description="How often a failed run of it is tried again.")
+    default_status: ScheduleState = Field(
+        description="Whether it ticks before anybody started or stopped it."
+    )
+    step_selection: list[str] | None = Field(
+        description="The steps its runs execute; null: all, or those of its partition set."
+    )
+    place: str
 
 
 class LoadProblem(Document):
