@@ -72,6 +72,14 @@ def celery_config(settings: Settings) -> dict[str, Any]:
     return config
 
 
+def publisher_config(settings: Settings) -> dict[str, Any]:
+    """Return the settings of who only publishes: a hung RabbitMQ is given up after a while too."""
+    config = celery_config(settings)
+    if "confirm_publish" in config["broker_transport_options"]:
+        config["broker_transport_options"] |= {"read_timeout": 10, "write_timeout": 10}
+    return config
+
+
 @dataclass(frozen=True)
 class Failed:
     """Messages that could not be sent, and why."""
@@ -123,7 +131,7 @@ class Publisher:
 
     def __init__(self, settings: Settings, *, wake: Callable[[], None]) -> None:
         self._app = Celery("backfill-coordinator", set_as_current=False)
-        self._app.conf.update(celery_config(settings))
+        self._app.conf.update(publisher_config(settings))
         self._producer: Any = None
         self._wake = wake
         self._outbox: queue.Queue[Sequence[tuple[Message, str]] | None] = queue.Queue()

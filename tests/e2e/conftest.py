@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Databases, one_database
+from tests.support.rabbitmq import find_server
 from tests.support.stack import Stack, StackOptions
 
 StartStack = Callable[..., Stack]
@@ -25,6 +26,14 @@ IMPATIENT = {
 }
 ONLY_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 KINDS = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests on RabbitMQ out where there is none: it comes in no wheel."""
+    if find_server() is None:
+        left_out = [item for item in items if item.get_closest_marker("rabbitmq")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
