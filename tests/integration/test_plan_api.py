@@ -208,5 +208,6 @@ def test_drift_is_told_and_adopted(house: House, api: TestClient) -> None:
     shown = told(api, f"/backfills/{backfill_id}")
     assert (shown["total"], shown["counts"]["succeeded"], shown["counts"]["skipped"]) == (3, 2, 1)
     events = told(api, f"/backfills/{backfill_id}/events")["items"]
-    assert "joined the set and run now: 1; left it and skipped: 1" in " ".join(event["message"] for event in events)
+    messages = [event["message"] for event in events]
+    assert "joined the set and run now: 1; left it and skipped: 1" in messages
     told(api, "/backfills/99/drift", status=404)
