@@ -25,6 +25,7 @@ from backfill.api.routes import (
     drift,
     dynamic,
     events,
+    exports,
     fleet,
     matrix,
     overview,
@@ -82,6 +83,7 @@ def create_app(
         runs,
         schedules,
         events,
+        exports,
         fleet,
         access,
     ):

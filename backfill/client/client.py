@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
+from backfill.client.exporting import export
 from backfill.client.handles import BackfillHandle, RunHandle
 from backfill.client.listening import listen
 from backfill.client.partitions import DynamicPartitions, validations
@@ -26,6 +27,7 @@ from backfill.schemas.definitions import (
     Pipeline,
     ResolvedConfig,
 )
+from backfill.schemas.exports import RunsCanceled
 from backfill.schemas.fleet import Fleet
 from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
@@ -262,6 +264,32 @@ class Client:
             "state": _listed(states),
         }
         return self.pages("/runs", Run, wanted)
+
+    def export(self, table: str, *, format: str = "csv", **wanted: Any) -> Iterator[bytes]:
+        """Give an export of `runs` or `outcomes` as `csv` or `jsonl`, as it comes.
+
+        Args:
+            wanted: As `runs` takes, and `created_after` and `created_before` (ISO 8601).
+        """
+        states = _listed(wanted.pop("states", None))
+        return export(self.transport, table, {"format": format, "state": states, **wanted})
+
+    def cancel_runs(
+        self,
+        *,
+        states: Sequence[RunState | str] | None = None,
+        limit: int = 1_000,
+        note: str | None = None,
+        **wanted: Any,
+    ) -> RunsCanceled:
+        """Cancel at most `limit` unfinished runs, newest first; ask again while there are `more`.
+
+        Args:
+            wanted: As `export` takes; at least one must narrow them.
+        """
+        body = {"state": _listed(states), "limit": limit, "note": note, **wanted}
+        given = {name: value for name, value in body.items() if value is not None}
+        return RunsCanceled.model_validate(self._post("/runs/cancel", given))
 
     def steps(self, run_id: str | int) -> RunSteps:
         """Return the attempts of a run and the outcome of every step in each."""

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from backfill.api.context import (
-    Actor,
-    Api,
-    BackfillQuery,
-    Context,
-    Cursor,
-    IdPath,
-    Limit,
-    NameQuery,
-    PartitionQuery,
-)
+from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
+from backfill.api.filtering import RunsWanted, microseconds
 from backfill.api.links import OF_RUN
 from backfill.api.presenting import present_run, present_steps
-from backfill.errors import NotFound
+from backfill.errors import Invalid, NotFound
 from backfill.lifecycle import runs
+from backfill.lifecycle.bulk import cancel_runs, stoppable_states
 from backfill.lifecycle.launching import launch_checked
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.schemas.backfills import Event, Note
 from backfill.schemas.base import Page
+from backfill.schemas.exports import RunsCanceled, RunsToCancel
 from backfill.schemas.runs import Attempt, LogLine, LogPage, Run, RunRequest, RunSteps, StepError
-from backfill.states import RUN_FINAL, RunState
+from backfill.states import RUN_FINAL
 from backfill.storage.queries.attempts import attempts_of, errors_of, steps_of
 from backfill.storage.queries.events import list_events
 from backfill.storage.queries.logs import LogPlace, log_lines
@@ -46,16 +40,11 @@ def launch_run(api: Api, actor: Actor, body: RunRequest) -> Run:
 @router.get("")
 def get_runs(
     api: Api,
-    backfill: BackfillQuery = None,
-    partition_set: NameQuery = None,
-    partition: PartitionQuery = None,
-    pipeline: NameQuery = None,
-    state: Annotated[list[RunState] | None, Query(description="Any of these.")] = None,
+    wanted: RunsWanted,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Run]:
     """Return runs, newest first."""
-    wanted = RunFilter(backfill, partition_set, partition, pipeline, state)
     before = None if cursor is None else decode_ints(cursor, 1)[0]
     with api.db.read() as conn:
         page = list_runs(api.db, conn, wanted, limit=limit, before=before)
@@ -125,6 +114,36 @@ def cancel_run(api: Api, actor: Actor, run_id: IdPath, body: Note | None = None)
     """Cancel a run: at once when no worker has it, else its worker is told to stop."""
     runs.cancel_run(api.db, run_id, reason=body.note if body else None, actor=actor)
     return _shown(api, run_id)
+
+
+@router.post("/cancel")
+def cancel_many_runs(api: Api, actor: Actor, body: RunsToCancel) -> RunsCanceled:
+    """Cancel unfinished runs, newest first: at most `limit` per call; `more` says to ask again.
+
+    Runs that no worker has are canceled at once; the workers of running ones are told to stop.
+    """
+    done = cancel_runs(
+        api.db, _meant(body), limit=body.limit, reason=body.note or None, actor=actor
+    )
+    return RunsCanceled.model_validate(done)
+
+
+def _meant(body: RunsToCancel) -> RunFilter:
+    """Return the filter of a body; one that narrows nothing is a mistake."""
+    wanted = RunFilter(
+        body.backfill,
+        body.partition_set,
+        body.partition,
+        body.pipeline,
+        body.state,
+        microseconds(body.created_after),
+        microseconds(body.created_before),
+    )
+    if wanted == RunFilter():
+        raise Invalid(
+            "Say which runs: a backfill, a set, a partition, a pipeline, states or times."
+        )
+    return replace(wanted, states=stoppable_states(wanted.states))
 
 
 def _shown(api: Context, run_id: int) -> Run:

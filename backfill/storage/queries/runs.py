@@ -60,13 +60,20 @@ class RunView:
 
 @dataclass(frozen=True)
 class RunFilter:
-    """Which runs; None does not narrow."""
+    """Which runs; None does not narrow.
+
+    Attributes:
+        since: Made at this time or later, in microseconds since the epoch.
+        until: Made before this time.
+    """
 
     backfill_id: int | None = None
     partition_set: str | None = None
     partition: str | None = None
     pipeline: str | None = None
     states: Sequence[RunState] | None = None
+    since: int | None = None
+    until: int | None = None
 
 
 _COLUMNS = (
@@ -107,6 +114,17 @@ def list_runs(
     return read_page(db, conn, statement, where.params, lambda row: _view(row, None), limit=limit)
 
 
+def stoppable_runs(db: Database, conn: Connection, wanted: RunFilter, *, limit: int) -> list[int]:
+    """Return the ids of runs that nobody told to stop yet, newest first."""
+    where = _where(wanted)
+    where.add("r.cancel_requested_at IS NULL")
+    rows = conn.execute(
+        db.sql(f"SELECT r.id FROM runs r WHERE {where} ORDER BY r.id DESC LIMIT :limit"),
+        {**where.params, "limit": limit},
+    )
+    return [row.id for row in rows]
+
+
 def _where(wanted: RunFilter) -> Where:
     where = Where()
     if wanted.backfill_id is not None:
@@ -117,6 +135,10 @@ def _where(wanted: RunFilter) -> Where:
         where.add("r.partition = :partition", partition=wanted.partition)
     if wanted.states is not None:
         where.add(_in(wanted.states))
+    if wanted.since is not None:
+        where.add("r.created_at >= :since", since=wanted.since)
+    if wanted.until is not None:
+        where.add("r.created_at < :until", until=wanted.until)
     return where
 
 
