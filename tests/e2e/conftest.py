@@ -14,6 +14,7 @@ from tests.support.rabbitmq import find_server
 from tests.support.stack import Stack, StackOptions
 
 StartStack = Callable[..., Stack]
+LEFT_OUT = pytest.StashKey[int]()
 STACKS = pytest.StashKey[list[Stack]]()
 PIPELINES = str(Path(__file__).with_name("pipelines.py"))
 IMPATIENT = {
@@ -34,6 +35,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("rabbitmq")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+        config.stash[LEFT_OUT] = len(left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly which tests this machine cannot run."""
+    if count := terminalreporter.config.stash.get(LEFT_OUT, 0):
+        terminalreporter.section("GAP", sep="!", red=True)
+        terminalreporter.write_line(
+            f"{count} tests on RabbitMQ were left out: this machine has none. "
+            "Install the package rabbitmq-server to run them."
+        )
 
 
 @pytest.hookimpl(wrapper=True)
