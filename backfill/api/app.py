@@ -31,6 +31,7 @@ from backfill.api.routes import (
     overview,
     runs,
     schedules,
+    statistics,
     validating,
 )
 from backfill.api.routes import definitions as defined
@@ -77,6 +78,7 @@ def create_app(
         dynamic,
         matrix,
         overview,
+        statistics,
         validating,
         backfills,
         drift,

@@ -33,6 +33,7 @@ from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
 from backfill.schemas.runs import Run, RunSteps
 from backfill.schemas.schedules import Schedules, ScheduleStatus
+from backfill.schemas.statistics import Statistics
 from backfill.settings import get_settings
 from backfill.states import BackfillState, RunState
 
@@ -326,6 +327,19 @@ class Client:
         """Iterate over every run of one step of one partition, newest first."""
         path = f"/partition-sets/{_part(partition_set)}/box"
         return self.pages(path, BoxRun, {"partition": partition, "step": step})
+
+    def step_statistics(
+        self,
+        partition_set: str,
+        *,
+        newest: int = 100,
+        first: str | None = None,
+        last: str | None = None,
+    ) -> Statistics:
+        """Return how steps failed and how long they took, over the newest partitions or a range."""
+        path = f"/partition-sets/{_part(partition_set)}/step-statistics"
+        wanted = {"newest": newest, "first": first, "last": last}
+        return Statistics.model_validate(self._get(path, wanted))
 
     def fleet(self) -> Fleet:
         """Return the workers, the queues and the coordinator."""

@@ -41,7 +41,7 @@ def get_overview(
     """
     at = api.clock()
     steps = steps_of(api.definitions, name)
-    start, stop = _range(api, name, first, last, at)
+    start, stop = place_range(api, name, first, last, at)
     if stop - start <= DIRECT:
         found = _direct(api, name, steps, spans(start, stop, buckets), at)
     else:
@@ -60,7 +60,7 @@ def _count(api: Context, name: str, at: datetime) -> int:
     return api.definitions.count(name, at)
 
 
-def _range(
+def place_range(
     api: Context, name: str, first: str | None, last: str | None, at: datetime
 ) -> tuple[int, int]:
     """Return the places [start, stop) between two keys."""
