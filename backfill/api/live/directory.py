@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from backfill.storage.queries.feed import (
     sets_of_backfills,
 )
 
-REMEMBERED = 100_000
+REMEMBERED = 20_000
 NOWHERE = RunPlace(None, None, None)
 
 K = TypeVar("K")
@@ -30,8 +31,8 @@ class Directory:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._lock = threading.Lock()
-        self._runs: dict[int, RunPlace] = {}
-        self._backfills: dict[int, int] = {}
+        self._runs: OrderedDict[int, RunPlace] = OrderedDict()
+        self._backfills: OrderedDict[int, int] = OrderedDict()
         self._names: dict[int, str] = {}
 
     def learn(self, conn: Connection, rows: Sequence[FeedRow]) -> None:
@@ -79,9 +80,12 @@ class Directory:
         return {s for b in named if (s := self._backfills.get(b)) is not None}
 
 
-def _remember(known: dict[K, V], key: K, value: V) -> None:
-    """Keep a value, forgetting the oldest when there are too many."""
-    known.pop(key, None)
+def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep a value, forgetting the oldest when there are too many.
+
+    A plain dict finds its oldest key only past the places of all those that went before.
+    """
     known[key] = value
+    known.move_to_end(key)
     if len(known) > REMEMBERED:
-        del known[next(iter(known))]
+        known.popitem(last=False)
