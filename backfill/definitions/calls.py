@@ -179,22 +179,6 @@ class TickResult:
     error: str | None = None
 
 
-@dataclass(frozen=True)
-class DueTicks:
-    """The ticks of a schedule in a stretch of time, sorted by its catch-up policy.
-
-    Attributes:
-        evaluate: To be handled now, oldest first.
-        missed: Left out by the policy.
-        until: Everything up to here is in the two; None when there was no tick.
-    """
-
-    evaluate: Sequence[datetime]
-    missed: Sequence[datetime] = ()
-    until: datetime | None = None
-    policy: str = "last"
-
-
 class Definitions(Protocol):
     """Every call raises DefinitionsUnavailable when the code cannot be loaded, UserCodeStuck (one
     of those) when the call crashes or hangs, NotFound for an unknown set or pipeline,
@@ -293,14 +277,6 @@ class Definitions(Protocol):
         """Resolve and validate the run config of a chunk of partitions."""
         ...
 
-    def due_ticks(self, schedule: str, since: datetime, until: datetime, *, limit: int) -> DueTicks:
-        """Return the ticks of a schedule with since < tick <= until, at most `limit` of them."""
-        ...
-
     def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
         """Ask a schedule's functions what a tick is to do; what they raise is a FAILURE."""
-        ...
-
-    def next_ticks(self, schedule: str, since: datetime, count: int) -> Sequence[datetime]:
-        """Return the next ticks of a schedule after a time."""
         ...

@@ -83,7 +83,7 @@ def _serve(connection: socket.socket, definitions: LocalDefinitions) -> None:
         return
 
 
-_TIMES = {"at", "since", "until", "tick_at"}
+_TIMES = {"at", "tick_at"}
 
 
 def _answer(definitions: LocalDefinitions, method: str, arguments: dict[str, Any]) -> bytes:

@@ -9,7 +9,6 @@ from typing import Any
 
 from backfill.definitions.calls import (
     NO_TAGS,
-    DueTicks,
     ExpandedPartition,
     Expansion,
     KeyRange,
@@ -33,9 +32,7 @@ from backfill.definitions.registry import Registry
 from backfill.definitions.run_config import RunConfigSchema
 from backfill.definitions.schedules import (
     ScheduleDefinition,
-    due_ticks,
     evaluate_tick,
-    next_ticks,
 )
 from backfill.definitions.selection import evaluate, parse, selected_keys
 from backfill.errors import BackfillError, ConfigInvalid, UserCodeError
@@ -184,14 +181,8 @@ class LocalDefinitions:
                 problems.append(problem)
         return Validation(checked, chunk.next_offset, len(problems), problems[:_PROBLEMS_TOLD])
 
-    def due_ticks(self, schedule: str, since: datetime, until: datetime, *, limit: int) -> DueTicks:
-        return due_ticks(self._schedule(schedule), since, until, limit=limit)
-
     def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
         return evaluate_tick(self._schedule(schedule), tick_at, dynamic_keys=self._dynamic_keys)
-
-    def next_ticks(self, schedule: str, since: datetime, count: int) -> Sequence[datetime]:
-        return next_ticks(self._schedule(schedule), since, count)
 
     def _schedule(self, name: str) -> ScheduleDefinition:
         return self._registry.schedule(name)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from backfill.definitions.calls import (
-    DueTicks,
     Expansion,
     KeyRange,
     PartitionProblem,
@@ -200,24 +199,6 @@ class DefinitionsProcess:
             [PartitionProblem(**problem) for problem in told["problems"]],
         )
 
-    def due_ticks(self, schedule: str, since: datetime, until: datetime, *, limit: int) -> DueTicks:
-        told = self._pool.call(
-            f'The ticks of schedule "{schedule}"',
-            "due_ticks",
-            {
-                "schedule": schedule,
-                "since": since.isoformat(),
-                "until": until.isoformat(),
-                "limit": limit,
-            },
-        )
-        return DueTicks(
-            evaluate=[datetime.fromisoformat(t) for t in told["evaluate"]],
-            missed=[datetime.fromisoformat(t) for t in told["missed"]],
-            until=datetime.fromisoformat(told["until"]) if told["until"] else None,
-            policy=told["policy"],
-        )
-
     def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
         told = self._pool.call(
             f'Schedule "{schedule}"',
@@ -230,14 +211,6 @@ class DefinitionsProcess:
             reason=told["reason"],
             error=told["error"],
         )
-
-    def next_ticks(self, schedule: str, since: datetime, count: int) -> Sequence[datetime]:
-        told = self._pool.call(
-            f'The next ticks of schedule "{schedule}"',
-            "next_ticks",
-            {"schedule": schedule, "since": since.isoformat(), "count": count},
-        )
-        return [datetime.fromisoformat(t) for t in told]
 
     def _list(self, method: str, set_name: str, at: datetime, **arguments: Any) -> Any:
         what = f'The partition function of set "{set_name}"'

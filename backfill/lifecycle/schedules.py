@@ -14,10 +14,10 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from backfill.definitions.calls import Definitions, DueTicks
+from backfill.definitions.calls import Definitions
 from backfill.definitions.catalog import ScheduleInfo
-from backfill.definitions.schedules import Timetable
-from backfill.errors import DefinitionsUnavailable, NotFound, Unavailable
+from backfill.definitions.schedules import CatchUp, Timetable, due_ticks
+from backfill.errors import DefinitionsUnavailable, Unavailable
 from backfill.lifecycle.telling import note_event
 from backfill.lifecycle.tick_runs import Plan
 from backfill.lifecycle.ticks import (
@@ -153,6 +153,8 @@ def tick_all(db: Database, definitions: Definitions) -> Iterator[Handled]:
         DefinitionsUnavailable: The code cannot be asked; ticks wait for it.
     """
     catalog = definitions.catalog()
+    if catalog.loaded_at is None and catalog.problems:
+        raise DefinitionsUnavailable(catalog.problems[-1].detail)
     with db.read() as conn:
         now = from_us(db.clock(conn))
         rows = schedule_rows(db, conn)
@@ -182,7 +184,7 @@ def _tick_schedule(
     if (row.cron, row.timezone) != (schedule.cron, schedule.timezone):
         db.transact(lambda conn: _take_over(db, conn, schedule))
         return
-    for tick in _begun(db, definitions, schedule, seen, from_us(row.handled_until)):
+    for tick in _begun(db, schedule, seen, from_us(row.handled_until)):
         handled = handle(db, definitions, plan, tick)
         if handled is not None:
             yield handled
@@ -191,45 +193,41 @@ def _tick_schedule(
 
 
 def _begun(
-    db: Database,
-    definitions: Definitions,
-    schedule: ScheduleInfo,
-    seen: _Seen,
-    since: datetime,
+    db: Database, schedule: ScheduleInfo, seen: _Seen, since: datetime
 ) -> Iterator[OpenTick]:
     """Yield the ticks that were interrupted, then those that are due, each begun."""
     for tick in seen.interrupted:
         yield OpenTick(tick.id, from_us(tick.tick_at))
-    for tick_at in _due(db, definitions, schedule, since, seen.now):
+    for tick_at in _due(db, schedule, since, seen.now):
         begun = db.transact(partial(begin, db, name=schedule.name, tick_at=tick_at))
         if begun is not None:
             yield begun
 
 
 def _due(
-    db: Database, definitions: Definitions, schedule: ScheduleInfo, since: datetime, now: datetime
+    db: Database, schedule: ScheduleInfo, since: datetime, now: datetime
 ) -> Sequence[datetime]:
     """Return ticks to handle now; those that the catch-up policy leaves out are noted."""
-    if Timetable(schedule.cron, schedule.timezone).following(since, 1)[0] > now:
-        return ()
+    timetable = Timetable(schedule.cron, schedule.timezone)
+    catch_up = CatchUp.named(schedule.catch_up)
     while True:
-        try:
-            due = definitions.due_ticks(schedule.name, since, now, limit=TICKS_A_TURN)
-        except NotFound:
-            return ()  # it has just gone from the code
+        due = due_ticks(timetable, catch_up, since, now, limit=TICKS_A_TURN)
         if due.missed:
-            db.transact(partial(_leave_out, db, name=schedule.name, due=due))
+            db.transact(partial(_leave_out, db, schedule=schedule, missed=due.missed))
         if due.evaluate or due.until is None:
             return due.evaluate
         since = due.until
 
 
-def _leave_out(db: Database, conn: Connection, name: str, due: DueTicks) -> None:
+def _leave_out(
+    db: Database, conn: Connection, schedule: ScheduleInfo, missed: Sequence[datetime]
+) -> None:
     """Keep the ticks that the catch-up policy leaves out, so that nobody wonders."""
+    name = schedule.name
     row = schedule_row(db, conn, name, locked=True)
-    if row is None or not row.running or row.handled_until >= to_us(due.missed[-1]):
+    if row is None or not row.running or row.handled_until >= to_us(missed[-1]):
         return
-    reason = f"Missed, for nothing was there to handle it; catch-up policy: {due.policy}."
+    reason = f"Missed, for nothing was there to handle it; catch-up policy: {schedule.catch_up}."
     conn.execute(
         db.sql(
             "INSERT INTO ticks (schedule, tick_at, state, reason, started_at, finished_at) "
@@ -238,11 +236,11 @@ def _leave_out(db: Database, conn: Connection, name: str, due: DueTicks) -> None
         ),
         [
             {"name": name, "at": at, "state": TickState.SKIPPED.value, "reason": reason}
-            for at in map(to_us, due.missed)
+            for at in map(to_us, missed)
             if at > row.handled_until
         ],
     )
-    move_cursor(db, conn, name, due.missed[-1])
+    move_cursor(db, conn, name, missed[-1])
 
 
 # -- what the code says -------------------------------------------------------------------------

@@ -288,6 +288,34 @@ def test_a_schedule_of_a_pipeline_runs_it_with_a_config() -> None:
     assert plain(should_execute=lambda _: False).state is SKIPPED
 
 
+@pytest.mark.parametrize(
+    ("request_", "problem"),
+    [
+        (RunRequest(run_config={"at": TICK}), "cannot be kept as JSON"),
+        (RunRequest(run_config={"x": float("nan")}), "cannot be kept as JSON"),
+        (RunRequest(run_key="a\0b"), "cannot be a run key"),
+        (RunRequest(run_key="x" * 1025), "cannot be a run key"),
+        (RunRequest(run_key=5), "cannot be a run key"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_no_database_keeps_fails_the_tick(request_: RunRequest, problem: str) -> None:
+    result = plain(execution_fn=lambda _: request_)
+    assert result.state is FAILURE
+    assert problem in (result.reason or "")
+
+
+def test_requests_without_a_key_are_runs_of_their_own() -> None:
+    result = plain(execution_fn=lambda _: [RunRequest(), RunRequest("k"), RunRequest()])
+    assert [run.run_key for run in result.runs] == ["", "k", "#3"]
+
+
+def test_a_reason_to_skip_is_kept_short_and_storable() -> None:
+    result = plain(execution_fn=lambda _: SkipReason("no\0" + "x" * 5000))
+    assert result.reason is not None
+    assert "\0" not in result.reason
+    assert len(result.reason) < 2100
+
+
 def test_an_execution_function_makes_any_runs() -> None:
     @schedule("0 6 * * *", "sales", tags={"team": "a"})
     def several(context: ScheduleContext) -> Iterator[RunRequest]:
@@ -328,15 +356,14 @@ def test_schedules_are_loaded_with_their_sets_and_answered_for(tmp_path: Path) -
         "def sell(): ...\n"
         "@pipeline\n"
         "def sales(): sell()\n"
-        "@daily_schedule('sales', start_date=datetime(2024, 1, 1), when_busy='skip', catch_up=3)\n"
+        "@daily_schedule('sales', start_date=datetime(2024, 1, 1), when_busy='skip', catch_up=3,\n"
+        "    max_failures=2, default_status='running')\n"
         "def daily_sales(date): return {}\n"
     )
     definitions = LocalDefinitions(Registry.load(tmp_path / "shop_schedules.py"))
     info = definitions.catalog().schedule("daily_sales")
     assert (info.partition_set, info.cron) == ("daily_sales_partitions", "0 0 * * *")
     assert (info.when_busy, info.catch_up) == ("skip", "3")
+    assert (info.max_failures, info.default_status) == (2, "running")
     tick = datetime(2024, 1, 5, tzinfo=UTC)
-    assert definitions.next_ticks("daily_sales", datetime(2024, 1, 4, tzinfo=UTC), 1) == [tick]
     assert keys(definitions.evaluate_tick("daily_sales", tick)) == ["2024-01-04"]
-    due = definitions.due_ticks("daily_sales", datetime(2024, 1, 4, tzinfo=UTC), tick, limit=5)
-    assert due.evaluate == [tick]

@@ -18,13 +18,14 @@ from backfill.definitions.schedules.partitioned import (
     create_schedule_definition,
     schedule_from_partitions,
 )
-from backfill.definitions.schedules.ticking import due_ticks, next_ticks, ticks_between
+from backfill.definitions.schedules.ticking import DueTicks, due_ticks
 from backfill.definitions.schedules.timetable import Timetable
 from backfill.states import ScheduleState as DefaultScheduleStatus
 
 __all__ = [
     "CatchUp",
     "DefaultScheduleStatus",
+    "DueTicks",
     "PartitionScheduleDefinition",
     "RunRequest",
     "ScheduleContext",
@@ -37,9 +38,7 @@ __all__ = [
     "evaluate_tick",
     "hourly_schedule",
     "monthly_schedule",
-    "next_ticks",
     "schedule",
     "schedule_from_partitions",
-    "ticks_between",
     "weekly_schedule",
 ]

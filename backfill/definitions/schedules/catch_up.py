@@ -39,6 +39,11 @@ class CatchUp:
         """Make up for every missed tick since the schedule was started."""
         return cls(None)
 
+    @classmethod
+    def named(cls, name: str) -> CatchUp:
+        """Return the policy that a policy's text names."""
+        return cls(int(name)) if name.isdecimal() else catch_up_of(name)
+
     def __str__(self) -> str:
         return _NAMES.get(self.limit, str(self.limit))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 from backfill.definitions.keys import CalendarKeys, DimensionedKeys, KeySpace
@@ -20,7 +20,7 @@ from backfill.definitions.schedules.definition import (
     PartitionSelector,
     ScheduleOptions,
 )
-from backfill.definitions.schedules.ticking import previous_tick
+from backfill.definitions.schedules.timetable import Timetable
 from backfill.definitions.selection import evaluate, selected_keys
 from backfill.definitions.selection.syntax import Dimension, Range
 from backfill.errors import DefinitionError
@@ -147,7 +147,8 @@ def _new_partitions(
     partition_set: PartitionSetDefinition,
 ) -> Sequence[Partition] | SkipReason:
     at = context.scheduled_execution_time
-    before = previous_tick(schedule, at)
+    timetable = Timetable(schedule.cron_schedule, schedule.execution_timezone)
+    before = timetable.latest(at - timedelta(seconds=1))
     found = partition_set.partitions(at, dynamic_keys=context.dynamic_keys)
     earlier = partition_set.key_space(before, dynamic_keys=context.dynamic_keys)
     new = [found.find(key) for key in _new_keys(found.keys, earlier, at)]

@@ -1,13 +1,13 @@
-"""When a schedule ticks: which ticks are due, which were missed, which come next."""
+"""Which ticks are due, and which of them were missed. Nothing here asks users' code."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from backfill.definitions.calls import DueTicks
-from backfill.definitions.schedules.definition import ScheduleDefinition
+from backfill.definitions.schedules.catch_up import CatchUp
 from backfill.definitions.schedules.timetable import Timetable, utc, whole
 
 ON_TIME = timedelta(minutes=5)
@@ -16,27 +16,29 @@ ON_TIME = timedelta(minutes=5)
 _MISSED_AT_ONCE = 1000
 
 
-def ticks_between(
-    schedule: ScheduleDefinition, after: datetime, until: datetime
-) -> Sequence[datetime]:
-    """Return the ticks with after < tick <= until, in UTC."""
-    return _timetable(schedule).between(after, until)
+@dataclass(frozen=True)
+class DueTicks:
+    """The ticks in a stretch of time, sorted by a catch-up policy.
 
+    Attributes:
+        evaluate: To be handled now, oldest first.
+        missed: Left out by the policy; all are older.
+        until: Everything up to here is in the two; None when there was no tick.
+    """
 
-def next_ticks(schedule: ScheduleDefinition, since: datetime, count: int) -> Sequence[datetime]:
-    """Return the next `count` ticks after a time, in UTC."""
-    return _timetable(schedule).following(since, count)
+    evaluate: Sequence[datetime]
+    missed: Sequence[datetime] = ()
 
-
-def previous_tick(schedule: ScheduleDefinition, tick_at: datetime) -> datetime:
-    """Return the last tick before a tick."""
-    return _timetable(schedule).latest(tick_at - timedelta(seconds=1))
+    @property
+    def until(self) -> datetime | None:
+        told = (*self.missed, *self.evaluate)
+        return told[-1] if told else None
 
 
 def due_ticks(
-    schedule: ScheduleDefinition, since: datetime, until: datetime, *, limit: int
+    timetable: Timetable, catch_up: CatchUp, since: datetime, until: datetime, *, limit: int
 ) -> DueTicks:
-    """Sort the ticks with since < tick <= until by the schedule's catch-up policy.
+    """Sort the ticks with since < tick <= until by a catch-up policy.
 
     A tick older than five minutes at `until` was missed; of those the policy keeps the newest.
     Long stretches come in parts: ask again from `until` of the answer on.
@@ -44,23 +46,14 @@ def due_ticks(
     Args:
         limit: At most so many are to be evaluated at once.
     """
-    ticks = _timetable(schedule).ticks_after(since)
+    ticks = timetable.ticks_after(since)
     total = ticks.count_before(whole(until) + 1)
     late = ticks.count_before(whole(until - ON_TIME))
-    kept = schedule.catch_up.limit
+    kept = catch_up.limit
     first_kept = 0 if kept is None else max(late - kept, 0)
     missed = range(min(first_kept, _MISSED_AT_ONCE))
     evaluate = range(first_kept, total) if len(missed) == first_kept else range(0)
-    to_evaluate = [utc(ticks.nth(n)) for n in islice(evaluate, limit)]
-    left_out = [utc(ticks.nth(n)) for n in missed]
-    told = (*left_out, *to_evaluate)
     return DueTicks(
-        evaluate=to_evaluate,
-        missed=left_out,
-        until=told[-1] if told else None,
-        policy=str(schedule.catch_up),
+        evaluate=[utc(ticks.nth(n)) for n in islice(evaluate, limit)],
+        missed=[utc(ticks.nth(n)) for n in missed],
     )
-
-
-def _timetable(schedule: ScheduleDefinition) -> Timetable:
-    return Timetable(schedule.cron_schedule, schedule.execution_timezone)
