@@ -38,10 +38,15 @@ FEED_KEPT_US = 15 * 60 * 1_000_000
 
 @dataclass
 class _Slow:
-    """A tick that needs no waking: due every so many seconds."""
+    """A tick that needs no waking: due every so many seconds.
+
+    Attributes:
+        share: At most this part of the time goes to it; the hot ticks wait while it works.
+    """
 
     every: float
     work: Callable[[], bool]
+    share: float = 1.0
     due: float = 0.0
 
     def run(self) -> bool:
@@ -49,7 +54,9 @@ class _Slow:
         if now < self.due:
             return False
         self.due = now + self.every
-        return self.work()
+        busy = self.work()
+        self.due = max(self.due, now + (time.monotonic() - now) / self.share)
+        return busy
 
 
 class Ticks:
@@ -82,7 +89,7 @@ class Ticks:
             _Slow(0.25, self.wake),
             _Slow(2.0, self.look_at_queues),
             _Slow(1.0, self._scheduler.turn),
-            _Slow(0.15, self.rollup),
+            _Slow(0.1, self.rollup, share=0.33),
             _Slow(60.0, self.rollup_drift),
             _Slow(5.0, self.settle_all),
             _Slow(30.0, self.prune),
