@@ -219,6 +219,18 @@ def test_no_step_is_left_running_when_its_attempt_is_over(house: House, end: Run
     assert "running" not in steps(house, claim.run_id).values()
 
 
+def test_a_step_that_waits_for_its_retry_goes_on_with_the_next_attempt_or_ends_with_its_run(
+    house: House,
+) -> None:
+    claims = house.running(2, max_failures=1)
+    for claim in claims:
+        house.record(Report(claim, steps=[step("a", StepState.RETRYING)]))
+    runs.cancel_run(house.db, claims[0].run_id)
+    house.fail(*claims)
+    assert steps(house, claims[0].run_id) == {(1, "a"): "canceled"}
+    assert steps(house, claims[1].run_id) == {(1, "a"): "retrying"}
+
+
 def test_a_crash_anywhere_in_recording_records_all_of_a_batch_or_nothing(house: House) -> None:
     house.worker(slots=4)
     claims = house.running(3)

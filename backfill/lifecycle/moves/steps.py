@@ -67,14 +67,24 @@ def write_steps(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
 
 
 def close_running_of(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:
-    """End the steps that attempts broke off without a word about them."""
+    """End the steps that attempts broke off without a word about them.
+
+    One that waits for its retry may go on in the next attempt; with its run it ends too.
+    """
     if not endings:
         return
-    shape = {"run_id": "bigint", "attempt": "int", "state": "text", "reason": "text"}
+    shape = {
+        "run_id": "bigint",
+        "attempt": "int",
+        "final": "boolean",
+        "state": "text",
+        "reason": "text",
+    }
     values = [
         {
             "run_id": e.row.id,
             "attempt": e.row.attempt,
+            "final": e.move.target in RUN_FINAL,
             "state": _broken_off(e).value,
             "reason": cut(e.reason),
         }
@@ -84,7 +94,8 @@ def close_running_of(db: Database, conn: Connection, endings: Sequence[Ending]) 
         db.sql(
             "UPDATE step_outcomes SET state = c.state, finished_at = {now}, reason = c.reason "
             f"FROM {db.records('c', shape)} WHERE step_outcomes.run_id = c.run_id "
-            "AND step_outcomes.attempt = c.attempt AND step_outcomes.state = 'running' "
+            "AND step_outcomes.attempt = c.attempt AND (step_outcomes.state = 'running' "
+            "OR (c.final AND step_outcomes.state = 'retrying')) "
             "RETURNING step_outcomes.run_id, step_outcomes.step, step_outcomes.state"
         ),
         {"c": to_json(values)},
