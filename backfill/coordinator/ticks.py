@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row
+from sqlalchemy.exc import DBAPIError
 
 from backfill.coordinator.broker import Publisher
 from backfill.coordinator.scheduling import Scheduler
 from backfill.definitions.calls import Definitions
-from backfill.errors import BackfillError, DefinitionsUnavailable
+from backfill.errors import BackfillError, Conflict, DefinitionsUnavailable, Unavailable
 from backfill.lifecycle import backfills, fleet, folding, moves, rollup
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
-from backfill.storage.database import Database
+from backfill.storage.database import Database, is_transient
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +34,7 @@ ROLLUP_BLOCKS = 1  # at a time: a block takes tens of milliseconds, and admissio
 REAP_LIMIT = 500
 PUBLISH_LIMIT = 2_000
 PUBLISH_AGAIN_AFTER_FAILURE_US = 2_000_000
+AGAIN_AFTER_FAILURE_SECONDS = 5.0
 HURRY_AFTER_US = 5_000_000
 FEED_KEPT_US = 15 * 60 * 1_000_000
 
@@ -80,6 +83,7 @@ class Ticks:
         self._epoch = 0
         self.deposed = False
         self._reap_from = 0.0
+        self._broken: dict[str, float] = {}
         self._expand_again: dict[int, float] = {}
         self._pipeline_names: dict[int, str] = {}
         self._queue_empty = False
@@ -109,14 +113,30 @@ class Ticks:
         """Run every tick once; return whether there is more to do right now."""
         self._epoch = epoch
         self.heed_failures()
-        busy = [
-            self.fold(),
-            self.expand(),
-            self.admit(),
-            self.settle(),
-            *(slow.run() for slow in self._slow),
-        ]
+        hot = (self.fold, self.expand, self.admit, self.settle)
+        busy = [self._alone(tick.__name__, tick) for tick in hot]
+        busy += [self._alone(slow.work.__name__, slow.run) for slow in self._slow]
         return any(busy)
+
+    def _alone(self, name: str, tick: Callable[[], bool]) -> bool:
+        """Run one tick; what is wrong with it must not keep the others from their work.
+
+        Raises:
+            DBAPIError: The database was lost; so it is for all of them.
+            Unavailable: The same.
+        """
+        if time.monotonic() < self._broken.get(name, 0.0):
+            return False
+        try:
+            return tick()
+        except Unavailable:
+            raise
+        except Exception as error:
+            if isinstance(error, DBAPIError) and is_transient(error):
+                raise
+            log.exception("coordinator.tick_failed", tick=name)
+            self._broken[name] = time.monotonic() + AGAIN_AFTER_FAILURE_SECONDS
+            return False
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -151,16 +171,26 @@ class Ticks:
             self._expand_again[backfill_id] = time.monotonic() + 5.0
             return False
         except BackfillError as error:
-            log.error("expand.failed", backfill=backfill_id, error=error.detail[:300])
-            reason = f"Its partitions could not be expanded: {error.detail}"
-            backfills.pause(self._db, backfill_id, reason=reason)
-            self._expand_again[backfill_id] = time.monotonic() + 30.0
+            self._hold_back(backfill_id, error.detail)
+            return False
+        except DBAPIError as error:
+            if is_transient(error):
+                raise
+            self._hold_back(backfill_id, str(error.orig))
             return False
         if made is None:
             self._expand_again.pop(backfill_id, None)
             return False
         log.info("backfill.expanded", backfill=backfill_id, runs=made)
         return True
+
+    def _hold_back(self, backfill_id: int, error: str) -> None:
+        """Pause a backfill that cannot be expanded; it is tried again later all the same."""
+        log.error("expand.failed", backfill=backfill_id, error=error[:300])
+        self._expand_again[backfill_id] = time.monotonic() + 30.0
+        reason = f"Its partitions could not be expanded: {error}"
+        with suppress(Conflict):  # it is paused already, or was given up meanwhile
+            backfills.pause(self._db, backfill_id, reason=reason)
 
     def admit(self) -> bool:
         """Move what fits to the broker: mark, commit, then publish."""

@@ -150,8 +150,10 @@ class World:
 
     def reap(self, fault: Fault) -> None:
         reaped = self.do(self.house.reap, fault)
-        for _ in reaped or ():
+        for row, _ in reaped or ():
             self.note("reaped")
+            expired = self.seen.runs[row.id].lease_expires_at < self.clock.at
+            assert expired, f"run {row.id} was taken from a worker that holds its lease"
 
     def fold(self, limit: int, fault: Fault) -> None:
         self.transact(lambda conn: folding.fold(self.db, conn, limit=limit), fault)
