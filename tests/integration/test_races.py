@@ -420,3 +420,30 @@ def test_adding_up_beside_admission_ends(house: House, pair: Pair) -> None:
     for scene, _, admitted in interleavings(house, pair, lambda: pending(house), fold, admit):
         assert set(scene.ids) <= set(admitted)
         house.cancel_all(scene.backfill_id)
+
+
+def test_beats_and_reports_lock_runs_in_one_order(house: House, pair: Pair) -> None:
+    """In two orders each would wait for what the other has, until the database ends one of them."""
+    if not house.db.postgres:
+        pytest.skip("SQLite has one lock for all")
+    claims = running(house, 2).claims
+    house.advance(5)
+    beat_first = [claims[0].token]  # its row and its lease now lie behind the other one's
+    house.db.transact(lambda conn: moves.renew(house.db, conn, beat_first, 60 * SECOND))
+    tokens = [c.token for c in claims]
+
+    def hold_one_then_both() -> None:
+        """Lock as recording does, but pause between the two rows."""
+        with pair.one.db.write() as conn:
+            for claim in claims:
+                lock = pair.one.db.sql("SELECT id FROM runs WHERE id = :id FOR UPDATE")
+                conn.execute(lock, {"id": claim.run_id})
+
+    def beat() -> int:
+        with pair.other.db.write() as conn:  # not repeated when the database ends it
+            return len(moves.renew(pair.other.db, conn, tokens, 60 * SECOND))
+
+    raced = pair.racing.race(pair.one.db, hold_one_then_both, beat, statement=1)
+    assert raced is not None
+    assert (raced.first, raced.second, raced.waited) == (None, 2, True)
+    house.succeed(*claims)

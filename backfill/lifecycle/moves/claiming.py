@@ -70,11 +70,18 @@ def claimed_already(
 def renew(
     db: Database, conn: Connection, tokens: Sequence[int], lease_us: int
 ) -> Sequence[Row[Any]]:
-    """Extend the leases held by `tokens`; return rows of id, token, cancel_requested_at."""
+    """Extend the leases held by `tokens`; return rows of id, token, cancel_requested_at.
+
+    Rows are locked in the order of their ids, as recording does, so that neither waits for the
+    other in a circle.
+    """
+    held = f"state = 'running' AND {db.one_of('token', 'tokens')}"
     return conn.execute(
         db.sql(
+            "WITH held AS MATERIALIZED ("
+            f"SELECT id FROM runs WHERE {held} ORDER BY id{db.for_update}) "
             "UPDATE runs SET lease_expires_at = {now} + :lease "
-            f"WHERE state = 'running' AND {db.one_of('token', 'tokens')} "
+            f"WHERE id IN (SELECT id FROM held) AND {held} "
             "RETURNING id, token, cancel_requested_at"
         ),
         {"lease": lease_us, "tokens": db.ints(tokens)},
