@@ -50,6 +50,8 @@ HAPPENINGS = {
     "beat": 2,
     "worker_ends": 2,
     "takeover": 2,
+    "sprint": 2,
+    "stop_one": 2,
     "zombie_speaks": 2,
     "submit": 2,
     "change_the_set": 2,
@@ -280,6 +282,28 @@ class Lifecycle(RuleBasedStateMachine):
                 self.world.say(held, "a", StepState.SUCCEEDED, None)
             else:
                 self.world.finish(held, end, None)
+
+    def sprint(self, draw: Draw) -> None:
+        """All that is on its way arrives, and all that is held ends well."""
+        world = self.world
+        for number in range(len(world.wire)):
+            world.deliver(number, None)
+            world.look()
+        for held in list(world.held):
+            world.finish(held, RunEnd.SUCCEEDED, None)
+            world.look()
+        for backfill_id in world.open():
+            world.settle(backfill_id, draw(FAULTS))
+            world.look()
+
+    def stop_one(self, draw: Draw) -> None:
+        """A run is told to stop, and ends in some way of its own."""
+        held = _one(self.world.held, draw)
+        if held is not None and self.steps > CALM_STEPS:
+            db, run_id = self.world.db, held.claim.run_id
+            self.world.operate(lambda: runs.cancel_run(db, run_id))
+            self.world.look()
+            self.world.finish(held, draw(st.sampled_from(list(RunEnd))), draw(FAULTS))
 
     # -- time ---------------------------------------------------------------------------------
 

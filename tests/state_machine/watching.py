@@ -32,6 +32,7 @@ class Moment:
     backfills: dict[int, Row[Any]]
     attempts: dict[tuple[int, int], Row[Any]]
     steps: dict[tuple[int, int, str], Row[Any]]
+    holders: set[int]
     logs: int
 
     @classmethod
@@ -43,6 +44,7 @@ class Moment:
                 backfills={row.id: row for row in _rows(db, conn, "backfills")},
                 attempts={(r.run_id, r.attempt): r for r in _rows(db, conn, "attempts")},
                 steps={(r.run_id, r.attempt, r.step): r for r in _rows(db, conn, "step_outcomes")},
+                holders={row.run_id for row in _rows(db, conn, "partition_holds")},
                 logs=conn.execute(db.sql("SELECT count(*) FROM log_lines")).scalar_one(),
             )
 
@@ -80,6 +82,8 @@ def _watch_run(old: Row[Any], new: Row[Any], before: Moment, after: Moment) -> N
     assert new.attempt == old.attempt + claimed, f"run {old.id}: attempts {old} -> {new}"
     if arrow == (RunState.RUNNING, RunState.RUNNING):
         assert new.token == old.token, f"run {old.id} has another lease in the same attempt"
+    if arrow == (RunState.RUNNING, RunState.PENDING) and old.partition is not None:
+        assert old.id in after.holders, f"run {old.id} gave its partition up between attempts"
     if arrow[0] is not arrow[1] and arrow[1] in (RunState.QUEUED, RunState.RUNNING):
         backfill = before.backfills.get(old.backfill_id)
         given_up = backfill is not None and backfill.state in GIVEN_UP
