@@ -422,10 +422,10 @@ def test_adding_up_beside_admission_ends(house: House, pair: Pair) -> None:
         house.cancel_all(scene.backfill_id)
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)  # SQLite has one lock for all
 def test_beats_and_reports_lock_runs_in_one_order(house: House, pair: Pair) -> None:
     """In two orders each would wait for what the other has, until the database ends one of them."""
-    if not house.db.postgres:
-        pytest.skip("SQLite has one lock for all")
     claims = running(house, 2).claims
     house.advance(5)
     beat_first = [claims[0].token]  # its row and its lease now lie behind the other one's
