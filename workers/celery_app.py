@@ -104,12 +104,20 @@ def _on_ready(sender: Any, **_: Any) -> None:
             name=sender.hostname,
             host=socket.gethostname(),
             pid=os.getpid(),
-            slots=int(sender.pool.num_processes),
+            slots=_slots(sender.pool),
             queues=sorted(app.amqp.queues.consume_from),
         )
 
     _worker.warden = Warden(settings, _worker.board, hello, is_ending=_is_ending)
     _worker.warden.start()
+
+
+def _slots(pool: Any) -> int:
+    """Return how many runs a pool executes at a time: none once it was stopped."""
+    try:
+        return int(pool.num_processes)
+    except AttributeError:
+        return 0
 
 
 def _is_ending() -> bool:

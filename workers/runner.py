@@ -208,6 +208,9 @@ class Runner:
         finally:
             self._reporter.watch(None)
             self.slot.run = 0
+        if outcome.end in _UNSURE and told_to_leave():
+            # Being told to end may have looked like a failure: users' code turns it into others.
+            outcome = RunOutcome(RunEnd.RELEASED)
         busy_us = (time.perf_counter_ns() - started) // 1000
         self._reporter.finish(recorder.end(outcome, at=clock(), busy_us=busy_us))
 
@@ -254,6 +257,7 @@ class Runner:
 
 
 _PLAIN = Redactor(())
+_UNSURE = {RunEnd.FAILED, RunEnd.RETRY}
 
 
 def _handed_back(error: Exception, seconds: float) -> RunOutcome:

@@ -94,6 +94,8 @@ class Warden:
                     self.look()
             except (SQLAlchemyError, BackfillError) as error:
                 log.warning("worker.database_lost", error=str(error)[:200])
+            except Exception:  # whatever it is, somebody must renew the leases
+                log.exception("worker.warden_failed")
             self._stop.wait(LOOK_SECONDS)
 
     def _register(self) -> None:

@@ -6,7 +6,8 @@ import fcntl
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from backfill.storage.database import Database
 from tests.support.waiting import wait_until
@@ -30,10 +31,21 @@ def frozen(pids: Iterable[int], db: Database | None = None) -> Iterator[None]:
 
 def _stop(pids: list[int], db: Database | None) -> bool:
     _signal(pids, signal.SIGSTOP)
+    wait_until(lambda: all(_stands_still(pid) for pid in pids), "processes to stop")
     if db is None or db.postgres or _is_free(db):
         return True
     _signal(pids, signal.SIGCONT)
     return False
+
+
+def _stands_still(pid: int) -> bool:
+    """Tell whether no thread runs: a signal to stop takes effect only after a system call."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [(t / "stat").read_text().rpartition(")")[2].split()[0] for t in threads]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return all(state in "TtZX" for state in states)
 
 
 def _is_free(db: Database) -> bool:
@@ -47,4 +59,5 @@ def _is_free(db: Database) -> bool:
 
 def _signal(pids: Iterable[int], number: int) -> None:
     for pid in pids:
-        os.kill(pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
