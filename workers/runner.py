@@ -104,6 +104,10 @@ class Runner:
         """Whether what is not done is to be handed back: the worker stops, or this process does."""
         return self.slot.release or told_to_leave()
 
+    def flush(self) -> bool:
+        """Wait until everything that ended is recorded; return whether it is."""
+        return self._reporter.flush()
+
     def close(self) -> None:
         """Commit everything that ended, hand back the rest; the process goes away."""
         self._reporter.close()
