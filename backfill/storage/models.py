@@ -111,6 +111,8 @@ backfills = Table(
     Column("created_by", Text),
     Column("note", Text),
     Column("pause_reason", Text),
+    Column("hooks", Json),  # names of the definitions' hooks to call, by event
+    Column("quiet", Boolean, nullable=False, server_default=text("false")),  # no run hooks
     Column("created_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
@@ -477,4 +479,49 @@ matrix_marks = Table(
     Column("marked_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("set_id", "block"),
     Index("ix_matrix_marks_marked", "marked_at"),
+)
+
+# -- hooks: who wants to be told, and what is still to tell --------------------------------------
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("url", Text, nullable=False),  # may hold a secret: shown by its host
+    Column("format", Text, nullable=False),
+    Column("events", Json, nullable=False),
+    Column("partition_set", Text),  # only of this set; null: of all
+    Column("backfill_id", BigInteger),  # only of this backfill; null: of all
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text),
+    CheckConstraint("format IN ('json', 'slack')", name="format"),
+)
+
+# The outbox: written with the event, sent after the commit. A delivery is due, done or given up.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, Identity(cache=1), primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # the same for every try: for de-duplication
+    Column("backfill_id", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("hook", Text, nullable=False),  # the webhook's or the function's name
+    Column("webhook_id", BigInteger),
+    Column("facts", Json, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_try_at", BigInteger),
+    Column("delivered_at", BigInteger),
+    Column("given_up_at", BigInteger),
+    Column("status", Integer),  # of the last answer
+    Column("error", Text),  # of the last try
+    CheckConstraint("kind IN ('python', 'webhook')", name="kind"),
+    CheckConstraint(
+        "(next_try_at IS NOT NULL) = (delivered_at IS NULL AND given_up_at IS NULL)", name="due"
+    ),
+    _partial("ix_deliveries_due", "next_try_at", where="next_try_at IS NOT NULL"),
+    Index("ix_deliveries_backfill", "backfill_id", "id"),
+    sqlite_autoincrement=True,
 )
