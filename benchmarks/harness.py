@@ -6,7 +6,6 @@ import json
 import mmap
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from backfill.definitions.process import DefinitionsProcess
+from backfill.embedded import leash
 from backfill.embedded.broker import EmbeddedBroker
+from backfill.embedded.leash import Leashed
 from backfill.embedded.postgres import EmbeddedPostgres
 from backfill.settings import Settings
 from backfill.storage.database import Database
@@ -97,36 +98,32 @@ class Stack:
     @contextmanager
     def program(
         self, name: str, *arguments: str, environment: Mapping[str, str] | None = None
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a Python program of ours beside the benchmark; its log is in the folder."""
-        log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env={**self.environment, **(environment or {})},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    ) -> Iterator[Leashed]:
+        """Run a Python program of ours beside the benchmark; its log is in the folder.
+
+        It is on a leash: however this process ends, the program and its children end with it.
+        """
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = leash.start(
+                [sys.executable, *arguments],
+                env={**self.environment, **(environment or {})},
+                output=output,
+            )
         self.roots[name] = process.pid
         try:
             yield process
         except TimeoutError:
-            print((self.folder / f"{name}.log").read_text()[-4000:], file=sys.stderr)
+            print(log.read_text()[-4000:], file=sys.stderr)
             raise
         finally:
             self.roots.pop(name, None)
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            log.close()
+            process.stop(grace_seconds=20)
 
     @contextmanager
     def worker(
         self, *, processes: int, app: str = "workers", queue: str = "", **environment: str
-    ) -> Iterator[subprocess.Popen[bytes]]:
+    ) -> Iterator[Leashed]:
         """Run a Celery worker of `processes` prefork children, task events on."""
         command = ["-m", "celery", "-A", app, "worker", "-c", str(processes), "-E"]
         command += ["--without-gossip", "--without-mingle", "-n", f"{app.split('.')[-1]}@bench"]
@@ -135,7 +132,7 @@ class Stack:
             yield process
 
     @contextmanager
-    def coordinator(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    def coordinator(self, **environment: str) -> Iterator[Leashed]:
         with self.program(
             "coordinator", "-m", "backfill.coordinator", environment=environment
         ) as process:
@@ -143,9 +140,35 @@ class Stack:
 
 
 @contextmanager
-def stack(*, partitions: int, sqlite: bool = False, definitions: str = TINY) -> Iterator[Stack]:
-    """Start PostgreSQL (durable) or make an SQLite file, and Valkey, in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="backfill-bench-", ignore_cleanup_errors=True) as name:
+def ending_when_told() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end this process through its `finally` blocks."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(n, lambda received, _: sys.exit(128 + received)) for n in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def stack(
+    *,
+    partitions: int,
+    sqlite: bool = False,
+    definitions: str = TINY,
+    postgres: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
+    """Start PostgreSQL (durable) or make an SQLite file, and Valkey, in a temporary folder.
+
+    Args:
+        definitions: Source of the definitions; `@COUNT@` in it becomes `partitions`.
+        postgres: Settings of the server, by name.
+    """
+    with (
+        ending_when_told(),
+        tempfile.TemporaryDirectory(prefix="backfill-bench-", ignore_cleanup_errors=True) as name,
+    ):
         folder = Path(name)
         source = folder / "bench_definitions.py"
         source.write_text(definitions.replace("@COUNT@", str(partitions)))
@@ -156,7 +179,7 @@ def stack(*, partitions: int, sqlite: bool = False, definitions: str = TINY) -> 
                 made.migrate()
                 yield made
                 return
-            with EmbeddedPostgres(durable=True) as server:
+            with EmbeddedPostgres(durable=True, settings=postgres or {}) as server:
                 made = Stack(folder, server.url(), broker.url(), source)
                 made.roots |= {"valkey": broker.pid, "postgres": server.pid}
                 made.migrate()

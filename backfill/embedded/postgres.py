@@ -14,6 +14,7 @@ import signal
 import stat
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -46,9 +47,15 @@ class EmbeddedPostgres:
     Start it from a thread that lives as long as the server should.
     """
 
-    def __init__(self, *, durable: bool = True) -> None:
-        """Choose whether commits survive a crash of the machine (tests may do without)."""
+    def __init__(self, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
+        """Choose how the server works.
+
+        Args:
+            durable: Whether commits survive a crash of the machine (tests may do without).
+            settings: More of its settings, by name.
+        """
         self._durable = durable
+        self._settings = dict(settings or {})
         self._folder: Path | None = None
         self._place: PostgresPlace | None = None
         self._server: Leashed | None = None
@@ -58,7 +65,7 @@ class EmbeddedPostgres:
         try:
             self._place = _lay_out(self._folder)
             _initialize(self._place)
-            self._server = _serve(self._place, durable=self._durable)
+            self._server = _serve(self._place, self._settings, durable=self._durable)
             self._wait_until_ready(self._place, self._server)
         except BaseException:
             self.close()
@@ -167,7 +174,7 @@ def _initialize(place: PostgresPlace) -> None:
         raise Unavailable(f"initdb of the embedded PostgreSQL failed: {_tail(place.log)}")
 
 
-def _serve(place: PostgresPlace, *, durable: bool) -> Leashed:
+def _serve(place: PostgresPlace, more: Mapping[str, str], *, durable: bool) -> Leashed:
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(place.sockets),
@@ -178,6 +185,7 @@ def _serve(place: PostgresPlace, *, durable: bool) -> Leashed:
     }
     if not durable:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    settings |= more
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with place.log.open("ab") as log:
         return start(
