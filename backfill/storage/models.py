@@ -228,6 +228,13 @@ runs = Table(
     _partial("ix_runs_publish", "next_publish_at", where="state = 'queued'"),
     _partial("ix_runs_lease", "lease_expires_at", where="state = 'running'"),
     _partial("ix_runs_failed", "backfill_id", "id", where="state IN ('failed', 'canceled')"),
+    # For lists: newest first, whatever they are narrowed to. Only the first one costs every move.
+    Index("ix_runs_backfill", "backfill_id", "id"),
+    _partial("ix_runs_pending", "id", where="state = 'pending'"),
+    _partial("ix_runs_unsuccessful", "id", where="state IN ('failed', 'canceled', 'skipped')"),
+    _partial("ix_runs_alone_set", "set_id", "id", where="backfill_id IS NULL"),
+    _partial("ix_runs_alone_pipeline", "pipeline_id", "id", where="backfill_id IS NULL"),
+    _partial("ix_runs_sampled", "created_at", "id", where="id % 128 = 0"),
     postgresql_with={
         "fillfactor": "80",
         # Every run leaves dead versions in the partial indexes of the states it went through.
@@ -236,6 +243,25 @@ runs = Table(
         "autovacuum_analyze_scale_factor": "0.05",
         "autovacuum_vacuum_cost_limit": "2000",
     },
+)
+
+# Runs by the tags of their own, each a number made of its name and value; see `storage.tags`.
+run_tags = Table(
+    "run_tags",
+    metadata,
+    Column("tag", BigInteger, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tag", "run_id"),
+    sqlite_with_rowid=False,
+)
+
+# Which run a request to launch one made, so that the same request makes no other.
+launches = Table(
+    "launches",
+    metadata,
+    Column("idempotency_key", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
 )
 
 step_outcomes = Table(
