@@ -123,6 +123,15 @@ backfills = Table(
     Column("failed", BigInteger, nullable=False, server_default="0"),
     Column("canceled", BigInteger, nullable=False, server_default="0"),
     Column("skipped", BigInteger, nullable=False, server_default="0"),
+    Column("canary", Integer),  # so many of its partitions run first, alone
+    Column("canary_percent", Integer, nullable=False, server_default="100"),
+    Column("canary_state", Text),  # null: it has none
+    Column("breaker", Json),  # after which failures it pauses
+    Column("breaker_state", Json),  # what was counted since it was armed
+    Column("armed_at", BigInteger),  # what ended before does not count
+    Column("on_conflict", Text, nullable=False, server_default="wait"),
+    Column("narrowed", Json),  # how the selection was cut down to a few
+    Column("pause_facts", Json),  # what a guard paused it for
     CheckConstraint(f"state IN ({_listed(BackfillState)})", name="state"),
     CheckConstraint(
         f"(state IN ({_listed(BACKFILL_FINAL)})) = (finished_at IS NOT NULL)", name="finished"
@@ -130,6 +139,10 @@ backfills = Table(
     CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="paused"),
     CheckConstraint("ordering IN ('oldest', 'newest')", name="ordering"),
     CheckConstraint("reprocess IN ('missing', 'failed', 'all', 'stale')", name="reprocess"),
+    CheckConstraint(
+        "canary_state IN ('waiting', 'running', 'passed', 'failed', 'waived')", name="canary"
+    ),
+    CheckConstraint("on_conflict IN ('wait', 'skip', 'refuse')", name="on_conflict"),
     _partial("ix_backfills_open", "id", where=f"state NOT IN ({_listed(BACKFILL_FINAL)})"),
 )
 
@@ -142,6 +155,16 @@ backfill_ranges = Table(
     Column("last_key", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("backfill_id", "first_index"),
+)
+
+# The partitions of a backfill that run first, alone, with their places in the selection.
+backfill_canaries = Table(
+    "backfill_canaries",
+    metadata,
+    Column("backfill_id", BigInteger, nullable=False),
+    Column("partition", Text, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    PrimaryKeyConstraint("backfill_id", "partition"),
 )
 
 # Keys of dynamic partitions, by the name of their definition, in the order of their ids.
@@ -197,6 +220,8 @@ runs = Table(
     Column("failed_step", Text),
     Column("error_type", Text),
     Column("error_message", Text),
+    Column("error_key", Text),  # alike for errors that differ in numbers and names only
+    Column("on_conflict", Text),  # of a run outside a backfill; null: it waits
     Column("created_at", BigInteger, nullable=False),
     Column("queued_at", BigInteger),
     Column("started_at", BigInteger),
@@ -334,6 +359,45 @@ partition_holds = Table(
     Column("run_id", BigInteger, nullable=False),
     PrimaryKeyConstraint("set_id", "partition"),
     Index("ix_partition_holds_run", "run_id"),
+    sqlite_with_rowid=False,
+)
+
+# Partitions that nothing runs until they are unblocked; one block may be of many of them.
+blocks = Table(
+    "blocks",
+    metadata,
+    _id(),
+    Column("set_id", BigInteger, nullable=False),
+    Column("selection", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text),
+)
+
+blocked_partitions = Table(
+    "blocked_partitions",
+    metadata,
+    Column("set_id", BigInteger, nullable=False),
+    Column("partition", Text, nullable=False),
+    Column("block_id", BigInteger, nullable=False),
+    PrimaryKeyConstraint("set_id", "partition"),
+    Index("ix_blocked_partitions_block", "block_id"),
+    sqlite_with_rowid=False,
+)
+
+# What an operator says of partitions and boxes, until a run made later says otherwise.
+outcome_marks = Table(
+    "outcome_marks",
+    metadata,
+    Column("set_id", BigInteger, nullable=False),
+    Column("partition", Text, nullable=False),
+    Column("step", Text, nullable=False),  # empty for the whole partition
+    Column("status", Text, nullable=False),
+    Column("marked_at", BigInteger, nullable=False),
+    Column("marked_by", Text),
+    Column("note", Text),
+    PrimaryKeyConstraint("set_id", "partition", "step"),
+    CheckConstraint("status IN ('succeeded', 'missing')", name="status"),
     sqlite_with_rowid=False,
 )
 
