@@ -97,10 +97,16 @@ backfills = Table(
     Column("swept_to", BigInteger),  # place reached by key, in a set that changed
     Column("swept_new", BigInteger),  # runs made by this pass
     Column("vanished", BigInteger, nullable=False, server_default="0"),
+    Column("retrying", Json),  # which of its runs are being made again, and how far that is
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("max_active_runs", Integer),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("ordering", Text, nullable=False, server_default="oldest"),
+    Column("sequential", Boolean, nullable=False, server_default=text("false")),
+    Column("depends_on_previous", Boolean, nullable=False, server_default=text("false")),
+    Column("stopped_by", Text),  # the partition that its line waits for in vain
+    Column("pools", Json),  # slots that each of its runs takes, by pool
+    Column("windows", Json),  # when its runs may start; null: at any time
     Column("max_failures", Integer, nullable=False, server_default="0"),
     Column("queue", Text),
     Column("tags", Json, nullable=False, server_default="{}"),
@@ -111,6 +117,11 @@ backfills = Table(
     Column("created_by", Text),
     Column("note", Text),
     Column("pause_reason", Text),
+    Column("cloned_from", BigInteger),
+    Column("run_timeout_seconds", Float),  # of each attempt of its runs
+    Column("timeout_seconds", Float),  # of the backfill as a whole
+    Column("on_timeout", Text),  # cancel or pause
+    Column("deadline_at", BigInteger),
     Column("hooks", Json),  # names of the definitions' hooks to call, by event
     Column("quiet", Boolean, nullable=False, server_default=text("false")),  # no run hooks
     Column("created_at", BigInteger, nullable=False),
@@ -137,8 +148,9 @@ backfills = Table(
         f"(state IN ({_listed(BACKFILL_FINAL)})) = (finished_at IS NOT NULL)", name="finished"
     ),
     CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="paused"),
-    CheckConstraint("ordering IN ('oldest', 'newest')", name="ordering"),
+    CheckConstraint("ordering IN ('oldest', 'newest', 'listed', 'weight')", name="ordering"),
     CheckConstraint("reprocess IN ('missing', 'failed', 'all', 'stale')", name="reprocess"),
+    CheckConstraint("on_timeout IN ('cancel', 'pause')", name="on_timeout"),
     CheckConstraint(
         "canary_state IN ('waiting', 'running', 'passed', 'failed', 'waived')", name="canary"
     ),
@@ -154,7 +166,43 @@ backfill_ranges = Table(
     Column("first_key", Text, nullable=False),
     Column("last_key", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
+    Column("previous_key", Text),  # the partition that stood before the first one
     PrimaryKeyConstraint("backfill_id", "first_index"),
+)
+
+# Partitions that a line which depends on the previous one passes over, by hand.
+line_skips = Table(
+    "line_skips",
+    metadata,
+    Column("backfill_id", BigInteger, nullable=False),
+    Column("partition", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text),
+    PrimaryKeyConstraint("backfill_id", "partition"),
+    sqlite_with_rowid=False,
+)
+
+# Named limits across everything. Who holds slots is told by the active runs, never kept here.
+pools = Table(
+    "pools",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slots", Integer),  # null: as the setting says
+    Column("changed_at", BigInteger, nullable=False),
+    Column("changed_by", Text),
+    CheckConstraint("slots >= 0", name="slots"),
+)
+
+tag_limits = Table(
+    "tag_limits",
+    metadata,
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),  # empty: each value has a limit of its own
+    Column("max_active_runs", Integer, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("changed_by", Text),
+    PrimaryKeyConstraint("key", "value"),
+    CheckConstraint("max_active_runs >= 0", name="limit"),
 )
 
 # The partitions of a backfill that run first, alone, with their places in the selection.
@@ -210,9 +258,14 @@ runs = Table(
     Column("cancel_requested_at", BigInteger),
     Column("queue", Text),
     Column("tags", Json),
+    Column("pools", Json),  # slots it takes while it is queued or running, by pool
     Column("run_config", Json),  # override until it ran, then what was really used
     Column("steps", Json),
     Column("parent_id", BigInteger),
+    Column("root_id", BigInteger),  # the first of its lineage
+    Column("mode", Text),  # of a re-execution: all, from_failure or steps
+    Column("override", Json),  # the config given at launch; run_config becomes what was used
+    Column("timeout_seconds", Float),  # of each attempt
     Column("tick_id", BigInteger),  # of the schedule tick that made it
     Column("run_key", Text),  # what tells the runs of one tick apart
     Column("version", Text),
@@ -234,6 +287,8 @@ runs = Table(
     ),
     CheckConstraint("state = 'pending' OR NOT ready", name="ready"),
     CheckConstraint("(partition IS NULL) = (set_id IS NULL)", name="partition"),
+    CheckConstraint("mode IN ('all', 'from_failure', 'steps')", name="mode"),
+    CheckConstraint("mode IS NULL OR parent_id IS NOT NULL", name="reexecution"),
     UniqueConstraint("set_id", "partition", "backfill_id", "generation", name="uq_runs_partition"),
     Index(
         "uq_runs_tick",
@@ -249,7 +304,9 @@ runs = Table(
     ),
     _partial("ix_runs_due", "available_at", where="state = 'pending' AND NOT ready"),
     _partial("ix_runs_waiting", "waiting_run", where="waiting_run IS NOT NULL"),
+    _partial("ix_runs_parent", "parent_id", where="parent_id IS NOT NULL"),
     _partial("ix_runs_active", "backfill_id", where="state IN ('queued', 'running')"),
+    _partial("ix_runs_pools", "id", where="state IN ('queued', 'running') AND pools IS NOT NULL"),
     _partial("ix_runs_publish", "next_publish_at", where="state = 'queued'"),
     _partial("ix_runs_lease", "lease_expires_at", where="state = 'running'"),
     _partial("ix_runs_failed", "backfill_id", "id", where="state IN ('failed', 'canceled')"),
