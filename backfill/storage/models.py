@@ -166,7 +166,6 @@ backfill_ranges = Table(
     Column("first_key", Text, nullable=False),
     Column("last_key", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
-    Column("previous_key", Text),  # the partition that stood before the first one
     PrimaryKeyConstraint("backfill_id", "first_index"),
 )
 
@@ -259,6 +258,7 @@ runs = Table(
     Column("queue", Text),
     Column("tags", Json),
     Column("pools", Json),  # slots it takes while it is queued or running, by pool
+    Column("previous", Text),  # the partition that must have succeeded before it starts
     Column("run_config", Json),  # override until it ran, then what was really used
     Column("steps", Json),
     Column("parent_id", BigInteger),
