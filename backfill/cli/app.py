@@ -19,6 +19,7 @@ from backfill.cli import (
     schedules,
     services,
     submitting,
+    why,
 )
 from backfill.cli.connecting import connection
 
@@ -79,6 +80,7 @@ for module in (
     local,
     submitting,
     backfills,
+    why,
     drift,
     runs,
     exporting,

@@ -34,6 +34,7 @@ from backfill.schemas.matrix import BoxRun, MatrixPage
 from backfill.schemas.runs import Run, RunSteps
 from backfill.schemas.schedules import Schedules, ScheduleStatus
 from backfill.schemas.statistics import Statistics
+from backfill.schemas.why import Why
 from backfill.settings import get_settings
 from backfill.states import BackfillState, RunState
 
@@ -295,6 +296,13 @@ class Client:
     def steps(self, run_id: str | int) -> RunSteps:
         """Return the attempts of a run and the outcome of every step in each."""
         return RunSteps.model_validate(self._get(f"/runs/{_part(str(run_id))}/steps"))
+
+    def why(self, *, run: str | int | None = None, backfill: str | int | None = None) -> Why:
+        """Say why a run or a backfill, whichever is given, stands where it stands."""
+        if (run is None) == (backfill is None):
+            raise ValueError("why() takes either run= or backfill=.")
+        path = f"/backfills/{_part(str(backfill))}" if run is None else f"/runs/{_part(str(run))}"
+        return Why.model_validate(self._get(f"{path}/why"))
 
     # -- schedules ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from backfill.api.links import OF_BACKFILL
 from backfill.api.presenting import present_backfill, present_plan, present_run
 from backfill.errors import NotFound
 from backfill.lifecycle import backfills, planning
+from backfill.lifecycle.explaining import why_backfill
 from backfill.roles import Role
 from backfill.schemas.backfills import (
     Backfill,
@@ -25,6 +26,7 @@ from backfill.schemas.backfills import (
 )
 from backfill.schemas.base import Key, Page
 from backfill.schemas.runs import Run
+from backfill.schemas.why import Why
 from backfill.states import BackfillState, RunState
 from backfill.storage.queries.backfills import BackfillFilter, get_backfill, list_backfills
 from backfill.storage.queries.events import list_events
@@ -143,6 +145,12 @@ def get_events_of_backfill(
         )
     after = encode(page.items[-1].id) if page.more else None
     return Page[Event](items=[Event.model_validate(view) for view in page.items], next=after)
+
+
+@router.get("/{backfill_id}/why")
+def get_why_of_backfill(api: Api, backfill_id: IdPath) -> Why:
+    """Say in a sentence, with its facts, why a backfill stands where it stands."""
+    return Why.model_validate(why_backfill(api.db, api.settings, backfill_id))
 
 
 @router.post("/{backfill_id}/pause")

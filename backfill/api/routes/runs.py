@@ -15,12 +15,14 @@ from backfill.api.presenting import present_run, present_steps
 from backfill.errors import Invalid, NotFound
 from backfill.lifecycle import runs
 from backfill.lifecycle.bulk import cancel_runs, stoppable_states
+from backfill.lifecycle.explaining import why_run
 from backfill.lifecycle.launching import launch_checked
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.schemas.backfills import Event, Note
 from backfill.schemas.base import Page
 from backfill.schemas.exports import RunsCanceled, RunsToCancel
 from backfill.schemas.runs import Attempt, LogLine, LogPage, Run, RunRequest, RunSteps, StepError
+from backfill.schemas.why import Why
 from backfill.states import RUN_FINAL
 from backfill.storage.queries.attempts import attempts_of, errors_of, steps_of
 from backfill.storage.queries.events import list_events
@@ -107,6 +109,12 @@ def get_events_of_run(
         page = list_events(api.db, conn, run_id=run_id, limit=limit, before=before)
     after = encode(page.items[-1].id) if page.more else None
     return Page[Event](items=[Event.model_validate(view) for view in page.items], next=after)
+
+
+@router.get("/{run_id}/why")
+def get_why_of_run(api: Api, run_id: IdPath) -> Why:
+    """Say in a sentence, with its facts, why a run stands where it stands."""
+    return Why.model_validate(why_run(api.db, api.settings, run_id))
 
 
 @router.post("/{run_id}/cancel")
