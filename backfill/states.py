@@ -55,6 +55,14 @@ class AttemptEnd(StrEnum):
     CANCELED = "canceled"
 
 
+class ReexecutionMode(StrEnum):
+    """Which steps a run made from another one executes."""
+
+    FROM_FAILURE = "from_failure"
+    STEPS = "steps"
+    ALL = "all"
+
+
 class ScheduleState(StrEnum):
     """Whether a schedule ticks."""
 

@@ -33,6 +33,7 @@ from backfill.states import (
     RUN_FINAL,
     AttemptEnd,
     BackfillState,
+    ReexecutionMode,
     RunState,
     StepState,
     TickState,
@@ -287,7 +288,7 @@ runs = Table(
     ),
     CheckConstraint("state = 'pending' OR NOT ready", name="ready"),
     CheckConstraint("(partition IS NULL) = (set_id IS NULL)", name="partition"),
-    CheckConstraint("mode IN ('all', 'from_failure', 'steps')", name="mode"),
+    CheckConstraint(f"mode IN ({_listed(ReexecutionMode)})", name="mode"),
     CheckConstraint("mode IS NULL OR parent_id IS NOT NULL", name="reexecution"),
     UniqueConstraint("set_id", "partition", "backfill_id", "generation", name="uq_runs_partition"),
     Index(
