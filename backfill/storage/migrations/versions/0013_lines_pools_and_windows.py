@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,20 +12,13 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-BACKFILLS = (
-    sa.Column("sequential", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-    sa.Column("depends_on_previous", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-    sa.Column("stopped_by", sa.Text(), nullable=True),
-    sa.Column("pools", sa.JSON(none_as_null=True), nullable=True),
-    sa.Column("windows", sa.JSON(none_as_null=True), nullable=True),
-)
 POOLED = "state IN ('queued', 'running') AND pools IS NOT NULL"
 
 
 def upgrade() -> None:
     with op.batch_alter_table("backfills", schema=None) as batch_op:
-        for column in BACKFILLS:
-            batch_op.add_column(column.copy())
+        for column in _of_backfills():
+            batch_op.add_column(column)
         batch_op.drop_constraint(op.f("ck_backfills_ordering"), type_="check")
         batch_op.create_check_constraint(
             op.f("ck_backfills_ordering"), "ordering IN ('oldest', 'newest', 'listed', 'weight')"
@@ -80,5 +75,17 @@ def downgrade() -> None:
         batch_op.create_check_constraint(
             op.f("ck_backfills_ordering"), "ordering IN ('oldest', 'newest')"
         )
-        for column in reversed(BACKFILLS):
+        for column in reversed(_of_backfills()):
             batch_op.drop_column(column.name)
+
+
+def _of_backfills() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("sequential", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "depends_on_previous", sa.Boolean(), server_default=sa.text("false"), nullable=False
+        ),
+        sa.Column("stopped_by", sa.Text(), nullable=True),
+        sa.Column("pools", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("windows", sa.JSON(none_as_null=True), nullable=True),
+    ]
