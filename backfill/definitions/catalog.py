@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from backfill.definitions.pools import slots_needed
 from backfill.errors import DefinitionsUnavailable, NotFound, did_you_mean
 
 
@@ -18,6 +19,7 @@ class StepInfo:
         upstream: The steps of the same pipeline that it waits for.
         inputs: Its inputs' names, and whether each is a constant.
         place: File and line of its function.
+        pools: Slots that runs of it take, by named limit.
     """
 
     name: str
@@ -25,7 +27,7 @@ class StepInfo:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
-    pool: str | None = None
+    pools: Mapping[str, int] = field(default_factory=dict)
     timeout_seconds: float | None = None
     max_retries: int = 0
     inputs: Sequence[Mapping[str, Any]] = ()
@@ -43,6 +45,8 @@ class PipelineInfo:
         version: Given by its author, or a hash of its steps' source.
         run_config_schema: The JSON Schema of its run config.
         run_config_sample: A run config with only what must be given, sample values in place.
+        pools: The names of all that a run of it may take slots of.
+        own_pools: Slots by name that its runs take whatever their steps.
     """
 
     name: str
@@ -52,12 +56,18 @@ class PipelineInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
     pools: Sequence[str] = ()
+    own_pools: Mapping[str, int] = field(default_factory=dict)
     max_parallel_steps: int = 1
     timeout_seconds: float | None = None
     resources: Sequence[Mapping[str, Any]] = ()
     edges: Sequence[Mapping[str, Any]] = ()
     run_config_schema: Mapping[str, Any] = field(default_factory=dict)
     run_config_sample: Mapping[str, Any] = field(default_factory=dict)
+
+    def slots_needed(self, steps: Collection[str] | None) -> dict[str, int]:
+        """Return the slots by pool that a run of these steps takes; of all when None."""
+        chosen = [step.pools for step in self.steps if steps is None or step.name in steps]
+        return slots_needed(self.own_pools, chosen, at_once=self.max_parallel_steps)
 
 
 @dataclass(frozen=True)

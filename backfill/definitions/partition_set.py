@@ -15,7 +15,7 @@ from backfill.definitions.partitions import (
     PartitionsDefinition,
 )
 from backfill.definitions.place import calling_place
-from backfill.definitions.tags import PARTITION_SET_TAG, PARTITION_TAG, tags_problem
+from backfill.definitions.tags import PARTITION_SET_TAG, PARTITION_TAG, WEIGHT_TAG, tags_problem
 from backfill.definitions.text import shown
 from backfill.definitions.user_code import call_user
 from backfill.errors import DefinitionError, NotFound, UserCodeError
@@ -40,6 +40,8 @@ class PartitionSetDefinition:
         mode: Kept for programs that name one.
         run_config_fn_for_partition: Takes a Partition, returns its run config.
         tags_fn_for_partition: Takes a Partition, returns the tags of its run.
+        weight_fn_for_partition: Takes a Partition, returns a number: a backfill ordered by weight
+            runs the largest first.
         partitions_def: The value of its partitions is their time window, or else their key.
 
     Attributes:
@@ -60,6 +62,7 @@ class PartitionSetDefinition:
         partitions_def: PartitionsDefinition | None = None,
         step_selection: Sequence[str] | None = None,
         description: str | None = None,
+        weight_fn_for_partition: Callable[[Partition], float] | None = None,
     ) -> None:
         self.place = calling_place()
         self.name = _checked_name(name)
@@ -74,6 +77,7 @@ class PartitionSetDefinition:
             "run_config_fn_for_partition", run_config_fn_for_partition
         )
         self._tags_fn = self._optional("tags_fn_for_partition", tags_fn_for_partition)
+        self._weight_fn = self._optional("weight_fn_for_partition", weight_fn_for_partition)
 
     def __repr__(self) -> str:
         return f"PartitionSetDefinition({self.name!r}, pipeline_name={self.pipeline_name!r})"
@@ -91,7 +95,7 @@ class PartitionSetDefinition:
     @property
     def has_tags_fn(self) -> bool:
         """Whether its runs may carry tags of their own."""
-        return self._tags_fn is not None
+        return self._tags_fn is not None or self._weight_fn is not None
 
     def partitions(self, at: datetime, *, dynamic_keys: DynamicKeys | None = None) -> Partitions:
         """Return the partitions at a time, computed where they can be.
@@ -197,9 +201,10 @@ class PartitionSetDefinition:
         }
 
     def own_tags(self, partition: Partition) -> dict[str, str]:
-        """Return the tags that the set's function gives a partition; none without a function."""
+        """Return the tags that the set's functions give a partition; none without a function."""
+        weight = {} if self._weight_fn is None else {WEIGHT_TAG: str(self._weight(partition))}
         if self._tags_fn is None:
-            return {}
+            return weight
         what = f'The tags function of set "{self.name}" for partition "{partition.name}"'
         facts = {"partition_set": self.name, "partition": partition.name}
         tags = call_user(what, self._tags_fn, partition, **facts)
@@ -207,7 +212,16 @@ class PartitionSetDefinition:
             return {}
         if problem := tags_problem(tags):
             raise UserCodeError(f"{what} {problem}.", **facts)
-        return dict(tags)
+        return {**tags, **weight}
+
+    def _weight(self, partition: Partition) -> float:
+        assert self._weight_fn is not None
+        what = f'The weight function of set "{self.name}" for partition "{partition.name}"'
+        facts = {"partition_set": self.name, "partition": partition.name}
+        weight = call_user(what, self._weight_fn, partition, **facts)
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or weight != weight:
+            raise UserCodeError(f"{what} returned {shown(weight)}; expected a number.", **facts)
+        return weight
 
     def create_schedule_definition(
         self,

@@ -18,6 +18,7 @@ from backfill.definitions.graph import (
 )
 from backfill.definitions.place import Place, place_of
 from backfill.definitions.policies import RetryPolicy
+from backfill.definitions.pools import checked_pools
 from backfill.definitions.resources import ResourceDefinition, check_resources
 from backfill.definitions.run_config import RunConfigSchema, ValidConfig
 from backfill.definitions.text import shown
@@ -37,7 +38,7 @@ class PipelineDefinition:
         max_parallel_steps: Steps of one run that may execute at once, each in a thread; 1 runs
             them one after another in the worker's main thread.
         timeout_seconds: A run of it is stopped and fails after this long, per attempt.
-        pool: A named limit that its runs count against.
+        own_pools: Slots that its runs take, by named limit, whatever their steps.
         version: As given, or a hash of the steps' source and the wiring.
         place: Where it is defined.
     """
@@ -51,7 +52,7 @@ class PipelineDefinition:
     retry_policy: RetryPolicy | None = None
     max_parallel_steps: int = 1
     timeout_seconds: float | None = None
-    pool: str | None = None
+    own_pools: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -90,8 +91,7 @@ class PipelineDefinition:
     @property
     def pools(self) -> frozenset[str]:
         """The pools a run of it takes a slot of."""
-        named = (self.pool, *(node.definition.pool for node in self.steps))
-        return frozenset(pool for pool in named if pool)
+        return frozenset(self.own_pools).union(*(node.definition.pools for node in self.steps))
 
     def step(self, name: str) -> StepNode:
         """Return a step, else raise NotFound."""
@@ -125,6 +125,7 @@ class PipelineDefinition:
             "tags": dict(self.tags),
             "place": str(self.place),
             "pools": sorted(self.pools),
+            "own_pools": dict(self.own_pools),
             "max_parallel_steps": self.max_parallel_steps,
             "timeout_seconds": self.timeout_seconds,
             "resources": [
@@ -171,7 +172,7 @@ def pipeline(
     retry_policy: RetryPolicy | None = None,
     max_parallel_steps: int = 1,
     timeout_seconds: float | None = None,
-    pool: str | None = None,
+    pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
 ) -> Callable[[Callable[[], Any]], PipelineDefinition]: ...
 
@@ -187,7 +188,7 @@ def pipeline(
     retry_policy: RetryPolicy | None = None,
     max_parallel_steps: int = 1,
     timeout_seconds: float | None = None,
-    pool: str | None = None,
+    pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
 ) -> PipelineDefinition | Callable[[Callable[[], Any]], PipelineDefinition]:
     """Make a pipeline of a function that calls steps: `load(transform(extract()))`.
@@ -199,6 +200,7 @@ def pipeline(
 
     Args:
         resource_defs: Resource name -> what `@resource` made, or any value as it is.
+        pool: A named limit that every run takes a slot of, or a dict of names to slots.
         version: Said by the user; without it, a hash of the steps' source.
 
     Raises:
@@ -225,7 +227,7 @@ def pipeline(
             retry_policy=retry_policy,
             max_parallel_steps=max_parallel_steps,
             timeout_seconds=timeout_seconds,
-            pool=pool,
+            own_pools=checked_pools(pool, f'Pipeline "{own_name}" ({place})'),
             version=version or "",
         )
 
@@ -251,7 +253,7 @@ def _describe_step(node: StepNode) -> dict[str, Any]:
         "description": definition.description,
         "tags": dict(node.tags),
         "place": str(definition.place),
-        "pool": definition.pool,
+        "pools": dict(definition.pools),
         "timeout_seconds": definition.timeout_seconds,
         "max_retries": definition.retry_policy.max_retries if definition.retry_policy else 0,
         "upstream": list(node.upstream),

@@ -19,6 +19,7 @@ from backfill.definitions.config_containers import Entry
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.place import Place, place_of
 from backfill.definitions.policies import RetryPolicy
+from backfill.definitions.pools import checked_pools
 from backfill.definitions.ports import In, Nothing, Out
 from backfill.definitions.signatures import (
     check_callable,
@@ -39,7 +40,7 @@ class StepDefinition:
 
     Attributes:
         config: The compiled `config_schema`; None takes any config.
-        pool: A named limit that runs of it count against.
+        pools: Slots that runs of it take, by named limit.
         version: Said by the user; None has the pipeline's version follow the source.
     """
 
@@ -55,7 +56,7 @@ class StepDefinition:
     retry_policy: RetryPolicy | None = None
     timeout_seconds: float | None = None
     required_resource_keys: frozenset[str] = frozenset()
-    pool: str | None = None
+    pools: Mapping[str, int] = field(default_factory=dict)
     version: str | None = None
 
     def __call__(self, *args: Any, **named: Any) -> Any:
@@ -135,7 +136,7 @@ def step(
     retry_policy: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
     required_resource_keys: Collection[str] = (),
-    pool: str | None = None,
+    pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
 ) -> Callable[[Callable[..., Any]], StepDefinition]: ...
 
@@ -156,7 +157,7 @@ def step(
     retry_policy: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
     required_resource_keys: Collection[str] = (),
-    pool: str | None = None,
+    pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
 ) -> StepDefinition | Callable[[Callable[..., Any]], StepDefinition]:
     """Make a step of a function: `@step`, or `@step(config_schema={"date": str}, …)`.
@@ -173,6 +174,7 @@ def step(
         retry_policy: When the step fails; the run goes on at this step.
         timeout_seconds: The step is interrupted and fails after this long, per try.
         required_resource_keys: What it takes from `context.resources`.
+        pool: A named limit that its runs take a slot of, or a dict of names to slots.
 
     Raises:
         DefinitionError: Names, types or schemas do not fit; names the file and line.
@@ -197,7 +199,7 @@ def step(
             retry_policy=check_policy(retry_policy, where),
             timeout_seconds=check_seconds(timeout_seconds, where),
             required_resource_keys=frozenset(required_resource_keys),
-            pool=pool,
+            pools=checked_pools(pool, where),
             version=version,
         )
 

@@ -18,7 +18,7 @@ class Step(Document):
     description: str
     tags: dict[str, str]
     place: str = Field(description="File and line of its function.")
-    pool: str | None
+    pools: dict[str, int] = Field(description="Slots that runs of it take, by pool.")
     timeout_seconds: float | None
     max_retries: int
     inputs: list[dict[str, Any]]
