@@ -11,14 +11,13 @@ from sqlalchemy import Connection
 
 from backfill.definitions.calls import TickRun
 from backfill.definitions.catalog import Catalog, PipelineInfo, ScheduleInfo
-from backfill.definitions.tags import PRIORITY_TAG
+from backfill.definitions.tags import PRIORITY_TAG, SCHEDULE_TAG
 from backfill.lifecycle import moves
 from backfill.lifecycle.names import pipeline_id, set_id
 from backfill.lifecycle.requests import QUEUE_TAG
 from backfill.storage.database import Database, decoded, to_json
 from backfill.storage.queries.statuses import InFlight, Looked, in_flight, set_of
 
-SCHEDULE_TAG = "backfill/schedule"
 TICK_TAG = "backfill/tick"
 HIGHEST_PRIORITY = 1000
 

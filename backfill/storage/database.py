@@ -182,6 +182,22 @@ class Database:
         """Bind a list of texts for `one_of_texts`."""
         return list(values) if self.postgres else json.dumps(list(values))
 
+    def json_text(self, column: str, name: str) -> str:
+        """Render the text that a JSON column's object has under the name bound as `name`."""
+        if self.postgres:
+            return f"({column} ->> CAST(:{name} AS text))"
+        return f"(SELECT value FROM json_each({column}) WHERE key = :{name})"
+
+    def ids_for_each(self, outer: str, table: str, ids: str) -> str:
+        """Render the ids that a statement gives for each row of `outer`, whose columns it names.
+
+        Args:
+            ids: A statement that gives column `id`, ids of rows of `table`.
+        """
+        if self.postgres:
+            return f"SELECT found.id FROM {outer} CROSS JOIN LATERAL ({ids}) AS found"
+        return f"SELECT found.id FROM {outer} CROSS JOIN {table} AS found WHERE found.id IN ({ids})"
+
     def records(self, name: str, columns: Mapping[str, str]) -> str:
         """Render a record set bound as JSON under `name`; columns map to PostgreSQL types."""
         if self.postgres:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from backfill.states import BackfillState, RunState
 from backfill.storage.database import Database, to_json
 from backfill.storage.models import backfills as backfills_table
 from backfill.storage.models import runs as runs_table
+from backfill.storage.tags import keep_tags
 
-NEW_RUN_COLUMNS = (
+NEW_RUN_COLUMNS: tuple[str, ...] = (
     "backfill_id",
     "generation",
     "set_id",
@@ -49,32 +50,48 @@ def create_backfill_runs(
     The caller holds the backfill's row lock and moves its cursor in the same transaction, so a
     crash anywhere makes neither a gap nor a duplicate.
     """
-    db.bulk_insert(
-        conn,
-        runs_table,
-        NEW_RUN_COLUMNS,
+    rows: Iterable[tuple[Any, ...]] = (
         (
-            (
-                backfill.id,
-                backfill.generation,
-                backfill.set_id,
-                run.partition,
-                backfill.pipeline_id,
-                RunState.PENDING.value,
-                True,
-                run.sort,
-                at,
-                backfill.max_failures,
-                run.queue or backfill.queue,
-                to_json(run.tags) if run.tags else None,
-                at,
-            )
-            for run in new
-        ),
+            backfill.id,
+            backfill.generation,
+            backfill.set_id,
+            run.partition,
+            backfill.pipeline_id,
+            RunState.PENDING.value,
+            True,
+            run.sort,
+            at,
+            backfill.max_failures,
+            run.queue or backfill.queue,
+            to_json(run.tags) if run.tags else None,
+            at,
+        )
+        for run in new
     )
+    columns = NEW_RUN_COLUMNS
+    if any(run.tags for run in new):  # their ids are needed, which a bulk insert does not tell
+        ids = _fresh_ids(db, conn, len(new))
+        keep_tags(db, conn, ((i, r.tags) for i, r in zip(ids, new, strict=True) if r.tags))
+        rows = ((i, *row) for i, row in zip(ids, rows, strict=True))
+        columns = ("id", *columns)
+    db.bulk_insert(conn, runs_table, columns, rows)
     moved = Moved()
     moved.created(backfill.id, len(new))
     tell(db, conn, moved)
+
+
+def _fresh_ids(db: Database, conn: Connection, count: int) -> Sequence[int]:
+    """Return ids for new runs, ascending; on SQLite they are these while the transaction lasts."""
+    if not db.postgres:
+        newest = conn.execute(db.sql("SELECT coalesce(max(id), 0) FROM runs")).scalar_one()
+        return range(newest + 1, newest + 1 + count)
+    drawn = conn.execute(
+        db.sql(
+            "SELECT nextval(pg_get_serial_sequence('runs', 'id')) FROM generate_series(1, :count)"
+        ),
+        {"count": count},
+    )
+    return sorted(drawn.scalars())
 
 
 def create_run(db: Database, conn: Connection, values: Mapping[str, Any]) -> int:
@@ -104,7 +121,9 @@ def create_runs(db: Database, conn: Connection, new: Sequence[Mapping[str, Any]]
     for row in rows:
         moved.run(row, None, RunState.PENDING)
     tell(db, conn, moved)
-    return [int(row.id) for row in rows]
+    ids = [int(row.id) for row in rows]
+    keep_tags(db, conn, ((i, v["tags"]) for i, v in zip(ids, new, strict=True) if v.get("tags")))
+    return ids
 
 
 def create_backfill(db: Database, conn: Connection, values: Mapping[str, Any]) -> int:

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, Row
 
 from backfill.states import RunState
 from backfill.storage.database import Database, decoded
-from backfill.storage.queries.paging import Page, Where, read_page
+from backfill.storage.queries.paging import Page, read_page
+from backfill.storage.queries.run_search import RunFilter as RunFilter
+from backfill.storage.queries.run_search import newest_ids
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class RunView:
         attempt: The newest attempt; 0 before a worker claimed it.
         waiting_run: The run whose partition it waits for.
         available_at: A pending run is not taken before this.
+        parent_id: The run that it re-executes; `root_id` the first of its lineage.
+        mode: Which steps a re-execution executes: `from_failure`, `steps` or `all`.
+        timeout_seconds: How long an attempt of it may take, where it says so itself.
         worker: The Celery node name of the worker of the newest attempt.
         message_id: The Celery task id of the message that carries it.
         run_config: In a list None; else the override, or what was really used once it ran.
@@ -45,6 +50,9 @@ class RunView:
     run_config: Mapping[str, Any] | None
     steps: Sequence[str] | None
     parent_id: int | None
+    root_id: int | None
+    mode: str | None
+    timeout_seconds: float | None
     version: str | None
     reason: str | None
     failed_step: str | None
@@ -58,35 +66,13 @@ class RunView:
     finished_at: int | None
 
 
-@dataclass(frozen=True)
-class RunFilter:
-    """Which runs; None does not narrow.
-
-    Attributes:
-        since: Made at this time or later, in microseconds since the epoch.
-        until: Made before this time.
-    """
-
-    backfill_id: int | None = None
-    partition_set: str | None = None
-    partition: str | None = None
-    pipeline: str | None = None
-    states: Sequence[RunState] | None = None
-    since: int | None = None
-    until: int | None = None
-
-
 _COLUMNS = (
     "r.id, r.backfill_id, r.generation, s.name AS set_name, r.partition, p.name AS pipeline_name, "
     "r.state, r.attempt, r.failures, r.crashes, r.max_failures, r.waiting_run, r.available_at, "
-    "r.cancel_requested_at, r.queue, r.tags, r.steps, r.parent_id, r.version, r.reason, "
+    "r.cancel_requested_at, r.queue, r.tags, r.steps, r.parent_id, r.root_id, "
+    "r.mode, r.timeout_seconds, r.version, r.reason, "
     "r.failed_step, r.error_type, r.error_message, w.name AS worker_name, r.message_id, "
     "r.created_at, r.queued_at, r.started_at, r.finished_at"
-)
-# SQLite takes a partial index only for a query that repeats its condition word for word.
-_INDEXED = (
-    ({RunState.FAILED, RunState.CANCELED}, "state IN ('failed', 'canceled')"),
-    ({RunState.QUEUED, RunState.RUNNING}, "state IN ('queued', 'running')"),
 )
 _JOINS = (
     "JOIN pipelines p ON p.id = r.pipeline_id LEFT JOIN partition_sets s ON s.id = r.set_id "
@@ -103,52 +89,43 @@ def get_run(db: Database, conn: Connection, run_id: int) -> RunView | None:
     return None if row is None else _view(row, decoded(row.run_config))
 
 
+def get_runs(db: Database, conn: Connection, run_ids: Sequence[int]) -> list[RunView]:
+    """Return runs without their config, in the order of their ids."""
+    statement = f"SELECT {_COLUMNS} FROM runs r {_JOINS} WHERE {db.one_of('r.id', 'ids')}"
+    rows = conn.execute(db.sql(f"{statement} ORDER BY r.id"), {"ids": db.ints(run_ids)})
+    return [_view(row, None) for row in rows]
+
+
 def list_runs(
     db: Database, conn: Connection, wanted: RunFilter, *, limit: int, before: int | None = None
 ) -> Page[RunView]:
     """Return runs, newest first; `before` is the id of the last one already seen."""
-    where = _where(wanted)
-    if before is not None:
-        where.add("r.id < :before", before=before)
-    statement = f"SELECT {_COLUMNS} FROM runs r {_JOINS} WHERE {where} ORDER BY r.id DESC"
-    return read_page(db, conn, statement, where.params, lambda row: _view(row, None), limit=limit)
+    found = newest_ids(db, wanted, before=before)
+    statement = f"SELECT {_COLUMNS} FROM runs r {_JOINS} WHERE {found} ORDER BY r.id DESC"
+    return read_page(db, conn, statement, found.params, lambda row: _view(row, None), limit=limit)
 
 
 def stoppable_runs(db: Database, conn: Connection, wanted: RunFilter, *, limit: int) -> list[int]:
     """Return the ids of runs that nobody told to stop yet, newest first."""
-    where = _where(wanted)
-    where.add("r.cancel_requested_at IS NULL")
+    found = newest_ids(db, wanted, before=None, also="x.cancel_requested_at IS NULL")
     rows = conn.execute(
-        db.sql(f"SELECT r.id FROM runs r WHERE {where} ORDER BY r.id DESC LIMIT :limit"),
-        {**where.params, "limit": limit},
+        db.sql(f"SELECT r.id FROM runs r WHERE {found} ORDER BY r.id DESC"),
+        {**found.params, "page_limit": limit},
     )
     return [row.id for row in rows]
 
 
-def _where(wanted: RunFilter) -> Where:
-    where = Where()
-    if wanted.backfill_id is not None:
-        where.add("r.backfill_id = :backfill", backfill=wanted.backfill_id)
-    where.named("r.set_id", "partition_sets", wanted.partition_set, "set")
-    where.named("r.pipeline_id", "pipelines", wanted.pipeline, "pipeline")
-    if wanted.partition is not None:
-        where.add("r.partition = :partition", partition=wanted.partition)
-    if wanted.states is not None:
-        where.add(_in(wanted.states))
-    if wanted.since is not None:
-        where.add("r.created_at >= :since", since=wanted.since)
-    if wanted.until is not None:
-        where.add("r.created_at < :until", until=wanted.until)
-    return where
-
-
-def _in(states: Sequence[RunState]) -> str:
-    """Render states as text, and as the indexes of states have it, so that those serve."""
-    if not states:
-        return "false"
-    listed = "r.state IN (" + ", ".join(f"'{RunState(s).value}'" for s in states) + ")"
-    indexed = [f"r.{text} AND " for group, text in _INDEXED if group.issuperset(states)]
-    return "".join(indexed) + listed
+def reexecutable_runs(
+    db: Database, conn: Connection, wanted: RunFilter, *, limit: int
+) -> list[int]:
+    """Return the ids of runs that ended and were never re-executed, newest first."""
+    never = "NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent_id = x.id)"
+    found = newest_ids(db, wanted, before=None, also=f"x.finished_at IS NOT NULL AND {never}")
+    rows = conn.execute(
+        db.sql(f"SELECT r.id FROM runs r WHERE {found} ORDER BY r.id DESC"),
+        {**found.params, "page_limit": limit},
+    )
+    return [row.id for row in rows]
 
 
 def _view(row: Row[Any], run_config: Mapping[str, Any] | None) -> RunView:
@@ -172,6 +149,9 @@ def _view(row: Row[Any], run_config: Mapping[str, Any] | None) -> RunView:
         run_config=run_config,
         steps=decoded(row.steps),
         parent_id=row.parent_id,
+        root_id=row.root_id,
+        mode=row.mode,
+        timeout_seconds=row.timeout_seconds,
         version=row.version,
         reason=row.reason,
         failed_step=row.failed_step,
