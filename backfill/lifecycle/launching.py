@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from backfill.definitions.calls import Definitions
 from backfill.errors import ConfigInvalid, Invalid
 from backfill.lifecycle.choosing import check_steps
-from backfill.lifecycle.runs import LaunchRequest, launch
+from backfill.lifecycle.runs import LaunchRequest, launch, launched_before
 from backfill.lifecycle.submitting import QUEUE_TAG
 from backfill.storage.database import Database
 
 
+@dataclass(frozen=True)
+class Launched:
+    """The answer to a launch; `created` is False when the same request came before."""
+
+    run_id: int
+    created: bool
+
+
 def launch_checked(
     db: Database, definitions: Definitions, request: LaunchRequest, *, at: datetime
-) -> int:
-    """Check the names and the config of a run, then make it, pending. Return its id.
+) -> Launched:
+    """Check the names and the config of a run, then make it, pending.
 
     Args:
         at: The moment the partition set is looked at.
 
     Raises:
+        Conflict: The idempotency key was used for another request.
         NotFound: No such pipeline, partition set or partition.
         Invalid: They do not belong together, or a step is not of the pipeline.
         ConfigInvalid: The run config does not fit the pipeline.
     """
+    if (known := launched_before(db, request)) is not None:
+        return Launched(known, created=False)
     pipeline = definitions.catalog().pipeline(request.pipeline)
     check_steps(pipeline, request.steps)
     errors, partition_tags = _resolve(definitions, request, at)
@@ -37,7 +49,10 @@ def launch_checked(
         )
     given = {**pipeline.tags, **request.tags}
     queue = request.queue or {**partition_tags, **given}.get(QUEUE_TAG)
-    return launch(db, replace(request, tags=given, queue=queue))
+    # With a key of its own, an insert that is repeated because its answer was lost is noticed.
+    asked = replace(request, idempotency_key=request.idempotency_key or secrets.token_hex(16))
+    run_id = launch(db, replace(asked, tags=given, queue=queue), asked=asked)
+    return Launched(run_id, created=True)
 
 
 def _resolve(

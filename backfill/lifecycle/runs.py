@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from backfill.errors import Conflict, NotFound
 from backfill.lifecycle import moves
@@ -30,10 +33,47 @@ class LaunchRequest:
     max_failures: int = 0
     queue: str | None = None
     created_by: str | None = None
+    idempotency_key: str | None = None
+
+    def fingerprint(self) -> str:
+        """Return a hash of what is asked, to tell a repeated request from another one."""
+        asked = {k: v for k, v in self.__dict__.items() if k not in {"created_by"}}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def launch(db: Database, request: LaunchRequest) -> int:
-    """Make one pending run; the caller has checked its names and its config. Return its id."""
+def launched_before(db: Database, request: LaunchRequest) -> int | None:
+    """Return the run that the same request under the same key made, or None.
+
+    Raises:
+        Conflict: The key was used for another request.
+    """
+    if request.idempotency_key is None:
+        return None
+    with db.read() as conn:
+        row = conn.execute(
+            db.sql("SELECT request_hash, run_id FROM launches WHERE idempotency_key = :key"),
+            {"key": request.idempotency_key},
+        ).first()
+    if row is None:
+        return None
+    if row.request_hash != request.fingerprint():
+        raise Conflict(
+            f"Idempotency key {request.idempotency_key!r} was used for run {row.run_id} with "
+            "another request. Use a new key for a new run."
+        )
+    return int(row.run_id)
+
+
+def launch(db: Database, request: LaunchRequest, *, asked: LaunchRequest | None = None) -> int:
+    """Make one pending run; the caller has checked its names and its config. Return its id.
+
+    Args:
+        asked: The request as it came, which its idempotency key stands for.
+
+    Raises:
+        Conflict: The idempotency key was used for another request meanwhile.
+    """
+    asked = asked or request
 
     def work(conn: Connection) -> int:
         run_id = moves.create_run(
@@ -61,11 +101,29 @@ def launch(db: Database, request: LaunchRequest) -> int:
             run_id=run_id,
             actor=request.created_by,
         )
+        if asked.idempotency_key is not None:
+            _keep_key(db, conn, asked, run_id)
         return run_id
 
-    launched = db.transact(work)
+    try:
+        launched = db.transact(work)
+    except IntegrityError:  # somebody with the same key was faster
+        known = launched_before(db, asked)
+        if known is None:
+            raise
+        return known
     db.notify()
     return launched
+
+
+def _keep_key(db: Database, conn: Connection, asked: LaunchRequest, run_id: int) -> None:
+    conn.execute(
+        db.sql(
+            "INSERT INTO launches (idempotency_key, request_hash, run_id) "
+            "VALUES (:key, :hash, :run)"
+        ),
+        {"key": asked.idempotency_key, "hash": asked.fingerprint(), "run": run_id},
+    )
 
 
 def cancel_run(
