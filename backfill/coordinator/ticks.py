@@ -21,7 +21,7 @@ from backfill.coordinator.broker import Publisher
 from backfill.coordinator.scheduling import Scheduler
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, Conflict, DefinitionsUnavailable, Unavailable
-from backfill.lifecycle import backfills, fleet, folding, moves, rollup
+from backfill.lifecycle import backfills, fleet, folding, guards, moves, rollup
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
@@ -91,6 +91,7 @@ class Ticks:
             _Slow(1.0, self.reap),
             _Slow(1.0, self.publish_again),
             _Slow(0.25, self.wake),
+            _Slow(0.1, self.decide_canaries),
             _Slow(2.0, self.look_at_queues),
             _Slow(1.0, self._scheduler.turn),
             _Slow(0.1, self.rollup, share=0.33),
@@ -248,6 +249,16 @@ class Ticks:
     def wake(self) -> bool:
         """Make parked runs ready whose time has come."""
         return self._db.transact(lambda conn: moves.wake_due(self._db, conn, 5_000)) > 0
+
+    def decide_canaries(self) -> bool:
+        """Let the rest start where the canary passed; pause where it cannot pass any more."""
+        with self._db.read() as conn:
+            ids = guards.undecided(self._db, conn)
+        decided = {i: guards.decide_canary(self._db, i) for i in ids}
+        for backfill_id, how in decided.items():
+            if how is not None:
+                log.info("backfill.canary", backfill=backfill_id, state=how.value)
+        return any(decided.values())
 
     def publish_again(self) -> bool:
         """Send again what nobody claimed: mark, commit, then publish."""

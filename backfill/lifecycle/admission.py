@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.lifecycle import moves
+from backfill.lifecycle.guards import GATE, GATED
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded, to_json
 
@@ -25,6 +26,7 @@ MAX_RUNS_A_TURN = 4096
 QUEUED_US = 200_000
 MESSAGE_US = 3_000  # what a message costs on top of its runs
 MOST_QUEUED = 64
+WAIT = "wait"  # behind the run that holds the partition
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Lane:
     Attributes:
         pack: Runs per message; what follows counts in messages of that size.
         run_us: How long its runs take on average, once that is known.
+        gated: Its canary has not passed: only the canary's runs may start.
+        on_conflict: What becomes of a run whose partition another run holds.
     """
 
     id: int | None
@@ -42,6 +46,8 @@ class Lane:
     active: int
     max_active: int | None = None
     newest_first: bool = False
+    gated: bool = False
+    on_conflict: str = WAIT
     pack: int = 1
     run_us: int | None = None
 
@@ -192,7 +198,7 @@ class Admitter:
         candidates = self._candidates(conn, lane, wanted)
         if not candidates:
             return [], 0
-        held = self._take_holds(conn, candidates)
+        held = self._take_holds(conn, lane, candidates)
         messages = self._pack([row for row in candidates if row.id in held], lane, slots)
         admissions = [
             moves.Admission(run, message.id, len(message.run_ids))
@@ -214,7 +220,8 @@ class Admitter:
         """
         rows = conn.execute(
             self._db.sql(
-                "SELECT b.id, b.priority, b.queue, b.max_active_runs, b.ordering, b.pipeline_id "
+                "SELECT b.id, b.priority, b.queue, b.max_active_runs, b.ordering, b.pipeline_id, "
+                "b.canary_state, b.on_conflict "
                 "FROM backfills b WHERE b.state = 'running' AND (SELECT r.id FROM runs r "
                 "WHERE r.backfill_id = b.id AND r.state = 'pending' AND r.ready "
                 "ORDER BY r.sort, r.id LIMIT 1) IS NOT NULL "
@@ -232,6 +239,8 @@ class Admitter:
                 active=active[row.id],
                 max_active=row.max_active_runs,
                 newest_first=row.ordering == "newest",
+                gated=row.canary_state in GATED,
+                on_conflict=row.on_conflict,
                 pack=paces[row.pipeline_id][0],
                 run_us=paces[row.pipeline_id][1],
             )
@@ -288,9 +297,10 @@ class Admitter:
         direction = "DESC" if lane.newest_first else "ASC"
         return conn.execute(
             self._db.sql(
-                "SELECT id, set_id, partition, pipeline_id, queue, alone FROM runs "
+                "SELECT id, set_id, partition, pipeline_id, queue, alone, on_conflict FROM runs "
                 "WHERE state = 'pending' AND ready AND backfill_id "
                 + ("IS NULL " if lane.id is None else "= :lane ")
+                + (f"AND sort < {GATE} " if lane.gated else "")
                 + f"ORDER BY sort {direction}, id {direction} LIMIT :limit{self._db.skip_locked}"
             ),
             {"limit": limit} | ({} if lane.id is None else {"lane": lane.id}),
@@ -298,50 +308,76 @@ class Admitter:
 
     # -- holds --------------------------------------------------------------------------------
 
-    def _take_holds(self, conn: Connection, rows: Sequence[Row[Any]]) -> set[int]:
-        """Take the partition hold of every run; park those behind another holder."""
+    def _take_holds(self, conn: Connection, lane: Lane, rows: Sequence[Row[Any]]) -> set[int]:
+        """Take the partition hold of every run; park or skip those that cannot have it."""
         free = {row.id for row in rows if row.partition is None}
         needing = [row for row in rows if row.partition is not None]
         if not needing:
             return free
-        shape = {"set_id": "bigint", "partition": "text", "run_id": "bigint"}
-        wanted = to_json(
-            [{"set_id": r.set_id, "partition": r.partition, "run_id": r.id} for r in needing]
-        )
+        shape = {"place": "int", "set_id": "bigint", "partition": "text", "run_id": "bigint"}
+        wanted = [
+            {"place": n, "set_id": r.set_id, "partition": r.partition, "run_id": r.id}
+            for n, r in enumerate(needing)
+        ]
         taken = conn.execute(
             self._db.sql(
                 "INSERT INTO partition_holds (set_id, partition, run_id) "
                 f"SELECT h.set_id, h.partition, h.run_id FROM {self._db.records('h', shape)} "
-                "WHERE true ON CONFLICT DO NOTHING RETURNING run_id"
+                "WHERE NOT EXISTS (SELECT 1 FROM blocked_partitions b "
+                "WHERE b.set_id = h.set_id AND b.partition = h.partition) ORDER BY h.place "
+                "ON CONFLICT DO NOTHING RETURNING run_id"
             ),
-            {"h": wanted},
+            {"h": to_json(wanted)},
         ).all()
         held = free | {row.run_id for row in taken}
         if len(held) == len(rows):
             return held
-        return held | self._sort_out(conn, needing, held)
+        return held | self._sort_out(conn, lane, needing, held)
 
-    def _sort_out(self, conn: Connection, needing: Sequence[Row[Any]], held: set[int]) -> set[int]:
-        """Find who holds the rest: itself from an earlier attempt, or a run to wait behind."""
-        shape = {"set_id": "bigint", "partition": "text", "run_id": "bigint"}
-        rest = [r for r in needing if r.id not in held]
-        rows = conn.execute(
-            self._db.sql(
-                "SELECT w.run_id, h.run_id AS holder "
-                f"FROM {self._db.records('w', shape)} JOIN partition_holds h "
-                "ON h.set_id = w.set_id AND h.partition = w.partition"
-            ),
-            {
-                "w": to_json(
-                    [{"set_id": r.set_id, "partition": r.partition, "run_id": r.id} for r in rest]
-                )
-            },
-        ).all()
-        own = {row.run_id for row in rows if row.holder == row.run_id}
-        blocked = [(row.run_id, row.holder) for row in rows if row.holder != row.run_id]
-        if blocked:
-            moves.park_behind(self._db, conn, blocked, check_again_us=HOLD_CHECK_US)
+    def _sort_out(
+        self, conn: Connection, lane: Lane, needing: Sequence[Row[Any]], held: set[int]
+    ) -> set[int]:
+        """Say which of the rest hold their partitions from an earlier attempt.
+
+        The others wait behind the holder, or are skipped: their partition is blocked, or that is
+        what was asked for when another run holds it.
+        """
+        rest = {r.id: r for r in needing if r.id not in held}
+        own: set[int] = set()
+        waiting: list[tuple[int, int]] = []
+        skipped: list[tuple[int, str]] = []
+        for found in self._obstacles(conn, list(rest.values())):
+            run = rest[found.run_id]
+            if found.reason is not None:
+                skipped.append((run.id, f"its partition is blocked: {found.reason}"))
+            elif found.holder == run.id:
+                own.add(run.id)
+            elif found.holder is None:
+                continue  # freed just now: it is a candidate again next time
+            elif (lane.on_conflict if lane.id is not None else run.on_conflict or WAIT) == WAIT:
+                waiting.append((run.id, found.holder))
+            else:
+                skipped.append((run.id, f"its partition is held by run {found.holder}"))
+        if waiting:
+            moves.park_behind(self._db, conn, waiting, check_again_us=HOLD_CHECK_US)
+        moves.skip_each(self._db, conn, skipped)
         return own
+
+    def _obstacles(self, conn: Connection, rest: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+        """Return who holds the partition of each run, and why it is blocked, if it is."""
+        shape = {"set_id": "bigint", "partition": "text", "run_id": "bigint"}
+        wanted = [{"set_id": r.set_id, "partition": r.partition, "run_id": r.id} for r in rest]
+        return conn.execute(
+            self._db.sql(
+                "SELECT w.run_id, h.run_id AS holder, k.reason "
+                f"FROM {self._db.records('w', shape)} LEFT JOIN partition_holds h "
+                "ON h.set_id = w.set_id AND h.partition = w.partition "
+                "LEFT JOIN blocked_partitions b "
+                "ON b.set_id = w.set_id AND b.partition = w.partition "
+                "LEFT JOIN blocks k ON k.id = b.block_id"
+            ),
+            {"w": to_json(wanted)},
+        ).all()
 
     # -- packing ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.errors import Conflict, NotFound
-from backfill.lifecycle import moves
+from backfill.lifecycle import guards, moves
 from backfill.lifecycle.expansion import expand_chunk, expandable
 from backfill.lifecycle.requests import BackfillRequest
 from backfill.lifecycle.submitting import Submitted, submit
@@ -50,9 +50,10 @@ def pause(db: Database, backfill_id: int, *, reason: str, actor: str | None = No
 
 
 def resume(db: Database, backfill_id: int, *, actor: str | None = None) -> None:
-    """Let a paused backfill go on."""
+    """Let a paused backfill go on: its breaker is armed anew, a failed canary is waived."""
 
     def work(conn: Connection) -> None:
+        guards.rearm(db, conn, backfill_id)
         note_event(
             db,
             conn,

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.definitions.calls import Definitions, ExpandedPartition
 from backfill.lifecycle import moves
+from backfill.lifecycle.canaries import uncounted
 from backfill.lifecycle.frozen import Frozen, expanding, having_runs, new_run
 from backfill.lifecycle.telling import note_event
 from backfill.states import BackfillMove
@@ -67,6 +68,9 @@ def _write(
     if new:
         moves.create_backfill_runs(db, conn, backfill, new, db.clock(conn))
     expanded = backfill.expanded + len(new)
+    if backfill.canary and backfill.swept_to is None:
+        newest = backfill.ordering == "newest"
+        expanded += uncounted(db, conn, backfill.id, upto=backfill.expanded, newest=newest)
     total = max(backfill.total, expanded)
     conn.execute(
         db.sql("UPDATE backfills SET expanded = :expanded, total = :total WHERE id = :id"),

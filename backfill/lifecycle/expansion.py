@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Row
 
 from backfill.definitions.calls import Definitions, ExpandedPartition
 from backfill.lifecycle import moves
+from backfill.lifecycle.canaries import make_canary
 from backfill.lifecycle.drift import Sweep, current_sweep, sweep_chunk
 from backfill.lifecycle.frozen import Frozen, expanding, frozen, having_runs, new_run
+from backfill.lifecycle.guards import CanaryState, canary_keys
 from backfill.states import BackfillMove
 from backfill.storage.database import Database
 
@@ -44,6 +46,10 @@ def expand_chunk(
         if backfill is None:
             return None
         selected = frozen(db, conn, backfill)
+    if backfill.canary_state == CanaryState.WAITING:
+        made = make_canary(db, definitions, selected)
+        db.notify()
+        return made
     sweep = current_sweep(backfill)
     chunk = None if sweep is not None else _next_chunk(db, definitions, selected, limit)
     if chunk is None:
@@ -75,7 +81,8 @@ def _next_chunk(
     if known:
         keys = [partition.key for partition in partitions[:2]]
         with db.read() as conn:
-            if having_runs(db, conn, backfill, keys) != {keys[0]}:
+            canary = set(canary_keys(db, conn, backfill.id)) if backfill.canary else set[str]()
+            if having_runs(db, conn, backfill, keys) - canary != {keys[0]} - canary:
                 return None
     return partitions[known:]
 
@@ -87,18 +94,21 @@ def _write_chunk(
     if locked is None or locked.expanded != seen.expanded:
         return None
     newest = locked.ordering == "newest"
+    canary = canary_keys(db, conn, locked.id) if locked.canary else {}
     new = [
         new_run(partition, place=locked.total - 1 - place if newest else place)
         for place, partition in enumerate(partitions, start=locked.expanded)
+        if partition.key not in canary
     ]
     now = db.clock(conn)
-    moves.create_backfill_runs(db, conn, locked, new, now)
-    done = locked.expanded + len(new) >= locked.total
+    if new:
+        moves.create_backfill_runs(db, conn, locked, new, now)
+    done = locked.expanded + len(partitions) >= locked.total
     conn.execute(
         db.sql(
             "UPDATE backfills SET expanded = expanded + :made, expanded_at = :at WHERE id = :id"
         ),
-        {"made": len(new), "at": now if done else None, "id": seen.id},
+        {"made": len(partitions), "at": now if done else None, "id": seen.id},
     )
     moves.move_backfill(db, conn, seen.id, BackfillMove.START)
-    return len(new)
+    return len(partitions)

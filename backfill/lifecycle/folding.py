@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.lifecycle import moves
+from backfill.lifecycle import breaker, moves
 from backfill.states import RUN_FINAL, RunState
 from backfill.storage.database import Database
 
@@ -36,7 +37,7 @@ def fold(db: Database, conn: Connection, *, limit: int = 2000) -> Folded:
     cursor = _locked_cursor(db, conn)
     rows = conn.execute(
         db.sql(
-            "SELECT xid, id, body FROM feed WHERE (xid, id) > (:xid, :id) "
+            "SELECT xid, id, at, body FROM feed WHERE (xid, id) > (:xid, :id) "
             f"AND {db.feed_settled} ORDER BY xid, id LIMIT :limit"
         ),
         {"xid": cursor.xid, "id": cursor.id, "limit": limit},
@@ -46,8 +47,11 @@ def fold(db: Database, conn: Connection, *, limit: int = 2000) -> Folded:
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     work: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     ended: list[int] = []
+    ends: dict[int, list[tuple[int, bool]]] = defaultdict(list)
     for row in rows:
         body = json.loads(row.body)
+        for backfill_id, told in breaker.ends_told(body, row.at).items():
+            ends[backfill_id] += told
         for backfill_id, moved in body.get("counts", {}).items():
             counts[int(backfill_id)].update(moved)
         for pipeline_id, (n, us) in body.get("work", {}).items():
@@ -55,7 +59,7 @@ def fold(db: Database, conn: Connection, *, limit: int = 2000) -> Folded:
             entry[0] += n
             entry[1] += us
         ended += [run[0] for run in body.get("runs", ()) if run[1] in _FINAL]
-    _add_counts(db, conn, counts)
+    _add_counts(db, conn, counts, ends)
     _add_work(db, conn, work)
     woken = moves.wake_waiting(db, conn, ended) if ended else 0
     conn.execute(
@@ -80,13 +84,20 @@ def _locked_cursor(db: Database, conn: Connection) -> Row[Any]:
     return cursor
 
 
-def _add_counts(db: Database, conn: Connection, counts: dict[int, Counter[str]]) -> None:
+def _add_counts(
+    db: Database,
+    conn: Connection,
+    counts: dict[int, Counter[str]],
+    ends: Mapping[int, Sequence[tuple[int, bool]]],
+) -> None:
     sets = ", ".join(f"{state} = {state} + :{state}" for state in STATES)
     for backfill_id, delta in sorted(counts.items()):
-        conn.execute(
-            db.sql(f"UPDATE backfills SET {sets} WHERE id = :id"),
+        row = conn.execute(
+            db.sql(f"UPDATE backfills SET {sets} WHERE id = :id RETURNING {breaker.COLUMNS}"),
             {state: delta.get(state, 0) for state in STATES} | {"id": backfill_id},
-        )
+        ).first()
+        if row is not None and row.breaker is not None and ends.get(backfill_id):
+            breaker.heed(db, conn, row, ends[backfill_id])
 
 
 def _add_work(db: Database, conn: Connection, work: dict[int, list[int]]) -> None:

@@ -58,9 +58,9 @@ def expanding(
     return conn.execute(
         db.sql(
             "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, generation, "
-            "max_failures, queue, ordering, swept_to, swept_new FROM backfills "
-            "WHERE id = :id AND expanded_at IS NULL AND state IN ('requested', 'running', "
-            "'paused')" + (db.for_update if lock else "")
+            "max_failures, queue, ordering, swept_to, swept_new, canary, canary_state "
+            "FROM backfills WHERE id = :id AND expanded_at IS NULL "
+            "AND state IN ('requested', 'running', 'paused')" + (db.for_update if lock else "")
         ),
         {"id": backfill_id},
     ).first()

@@ -27,7 +27,7 @@ from backfill.lifecycle.moves.queueing import (
     wake_waiting,
 )
 from backfill.lifecycle.moves.recording import Recorded, lose, reap, record, release, stop
-from backfill.lifecycle.moves.skipping import skip_pending
+from backfill.lifecycle.moves.skipping import skip_each, skip_pending
 from backfill.lifecycle.moves.steering import move_backfill
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "release",
     "renew",
     "request_cancel",
+    "skip_each",
     "skip_pending",
     "stop",
     "wake_due",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from backfill.execution.outcomes import ErrorInfo
+from backfill.lifecycle.likeness import error_key
 from backfill.lifecycle.moves.deciding import Ending
 from backfill.lifecycle.moves.feed import Moved
 from backfill.lifecycle.moves.queueing import add_freed_holds
@@ -26,6 +28,7 @@ _ENDING_SHAPE = {
     "failed_step": "text",
     "error_type": "text",
     "error_message": "text",
+    "error_key": "text",
     "run_config": "text",
     "version": "text",
 }
@@ -46,6 +49,7 @@ def write_endings(batch: Batch, endings: Sequence[Ending], moved: Moved) -> None
         "failures = runs.failures + f.failed, crashes = runs.crashes + f.crashed, "
         "alone = (runs.alone OR f.alone), reason = f.reason, failed_step = f.failed_step, "
         "error_type = f.error_type, error_message = f.error_message, "
+        "error_key = f.error_key, "
         f"run_config = CASE WHEN {final} AND f.run_config IS NOT NULL THEN {json_type} "
         "ELSE runs.run_config END, version = coalesce(f.version, runs.version) "
         f"FROM {db.records('f', _ENDING_SHAPE)} "
@@ -77,11 +81,22 @@ def _values(ending: Ending) -> dict[str, Any]:
         "failed_step": outcome.failed_step if outcome else None,
         "error_type": error.type if error else None,
         "error_message": cut(error.message) if error else None,
+        "error_key": _error_key(ending, error),
         "run_config": to_json(outcome.run_config)
         if outcome is not None and outcome.run_config
         else None,
         "version": ending.report.version if ending.report else None,
     }
+
+
+def _error_key(ending: Ending, error: ErrorInfo | None) -> str | None:
+    """Return what a failure is grouped by; None for what is no failure, or not yet."""
+    if ending.move.target is not RunState.FAILED:
+        return None
+    partition = ending.row.partition
+    if error is None:
+        return error_key(None, ending.reason, partition=partition)
+    return error_key(error.type, error.message, partition=partition)
 
 
 def _archive(batch: Batch, endings: Sequence[Ending]) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection
 
 from backfill.lifecycle.moves.deciding import Ending
-from backfill.lifecycle.moves.feed import ROW, Moved, in_states, tell
+from backfill.lifecycle.moves.feed import RUN_ROW, Moved, in_states, tell
 from backfill.lifecycle.moves.queueing import free_holds
-from backfill.lifecycle.moves.steps import close_waiting
+from backfill.lifecycle.moves.steps import close_waiting, cut
 from backfill.lifecycle.telling import note_event
 from backfill.states import RunMove, RunState, StepState
-from backfill.storage.database import Database
+from backfill.storage.database import Database, to_json
 
 DRIFT = "backfill.drift"
 TOLD_AGAIN_US = 60_000_000
@@ -23,13 +23,21 @@ def skip_pending(
     db: Database, conn: Connection, run_ids: Sequence[int], *, reason: str
 ) -> list[int]:
     """SKIP the pending ones among these runs, what they hold freed. Return their ids."""
+    return skip_each(db, conn, [(run_id, reason) for run_id in run_ids])
+
+
+def skip_each(db: Database, conn: Connection, reasons: Sequence[tuple[int, str]]) -> list[int]:
+    """SKIP the pending ones among (run, why) pairs, what they hold freed. Return their ids."""
+    if not reasons:
+        return []
     rows = conn.execute(
         db.sql(
             "UPDATE runs SET state = 'skipped', ready = false, waiting_run = NULL, "
-            "finished_at = {now}, reason = :reason "
-            f"WHERE {db.one_of('id', 'ids')} AND {in_states(RunMove.SKIP.sources)} RETURNING {ROW}"
+            "finished_at = {now}, reason = s.reason "
+            f"FROM {db.records('s', {'id': 'bigint', 'reason': 'text'})} "
+            f"WHERE runs.id = s.id AND runs.{in_states(RunMove.SKIP.sources)} RETURNING {RUN_ROW}"
         ),
-        {"ids": db.ints(run_ids), "reason": reason},
+        {"s": to_json([{"id": run_id, "reason": cut(why)} for run_id, why in reasons])},
     ).all()
     ids = [row.id for row in rows]
     free_holds(db, conn, ids)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection
 
 from backfill.definitions.text import storable
 from backfill.lifecycle.moves.feed import Moved, tell
 from backfill.states import BackfillMove
-from backfill.storage.database import Database
+from backfill.storage.database import Database, to_json
 
 
 def move_backfill(
@@ -17,21 +20,25 @@ def move_backfill(
     move: BackfillMove,
     *,
     pause_reason: str | None = None,
+    pause_facts: Mapping[str, Any] | None = None,
 ) -> bool:
     """Do one named move of a backfill; return whether it was in a state that allows it."""
     sources = ", ".join(f"'{s.value}'" for s in sorted(move.sources))
     finished = "{now}" if move.name.startswith("SETTLE") else "NULL"
     goes = move in (BackfillMove.START, BackfillMove.RESUME)
     started = ", started_at = coalesce(started_at, {now})" if goes else ""
+    as_json = "CAST(:facts AS json)" if db.postgres else ":facts"
     row = conn.execute(
         db.sql(
             f"UPDATE backfills SET state = :target, pause_reason = :reason, "
+            f"pause_facts = {as_json}, "
             f"finished_at = {finished}{started} "
             f"WHERE id = :id AND state IN ({sources}) RETURNING id"
         ),
         {
             "target": move.target.value,
             "reason": None if pause_reason is None else storable(pause_reason),
+            "facts": None if pause_facts is None else to_json(pause_facts),
             "id": backfill_id,
         },
     ).first()

@@ -160,10 +160,11 @@ def _view(row: Row[Any]) -> BackfillView:
 
 
 def _counts(row: Row[Any]) -> Counts:
-    unmade = max(row.total - row.expanded, 0)
     given_up = BackfillState(row.state) in _GIVEN_UP
     counted = sum(getattr(row, state.value) for state in RunState)
-    uncounted = max(row.expanded - row.vanished - counted, 0)  # the counts follow shortly
+    made = max(row.expanded - row.vanished, counted)  # a canary's runs come before its places
+    unmade = max(row.total - row.vanished - made, 0)
+    uncounted = max(made - counted, 0)  # the counts follow shortly
     return Counts(
         pending=row.pending + uncounted + (0 if given_up else unmade),
         queued=row.queued,

@@ -1,0 +1,65 @@
+"""The runs of a canary: made before all others of their backfill, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from backfill.definitions.calls import Definitions, ExpandedPartition
+from backfill.lifecycle import moves
+from backfill.lifecycle.frozen import Frozen, expanding, new_run
+from backfill.lifecycle.guards import (
+    CANARY_SORT,
+    CanaryState,
+    canary_keys,
+    canary_places,
+    keep_canary,
+)
+from backfill.states import BackfillMove
+from backfill.storage.database import Database
+
+
+def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int | None:
+    """Make the runs of a canary, at places spread over the selection; return how many.
+
+    Returns:
+        None when another coordinator was faster, or the backfill was given up.
+    """
+    found: dict[str, tuple[ExpandedPartition, int]] = {}
+    for place in canary_places(selected.size, selected.backfill.canary):
+        for partition in selected.take(db, definitions, place, place + 1).partitions[:1]:
+            found.setdefault(partition.key, (partition, place))
+
+    def work(conn: Connection) -> int | None:
+        backfill = expanding(db, conn, selected.backfill.id, lock=True)
+        if backfill is None or backfill.canary_state != CanaryState.WAITING:
+            return None
+        keep_canary(db, conn, backfill.id, [(key, place) for key, (_, place) in found.items()])
+        new = [
+            replace(new_run(partition, place=place), sort=CANARY_SORT + place)
+            for partition, place in found.values()
+        ]
+        if new:
+            moves.create_backfill_runs(db, conn, backfill, new, db.clock(conn))
+        moves.move_backfill(db, conn, backfill.id, BackfillMove.START)
+        return len(new)
+
+    return db.transact(work)
+
+
+def uncounted(db: Database, conn: Connection, backfill_id: int, *, upto: int, newest: bool) -> int:
+    """Return how many canary runs were made of places that the cursor has not come to.
+
+    Args:
+        upto: The cursor: how many places were passed, from the last one on when `newest`.
+    """
+    keys = canary_keys(db, conn, backfill_id)
+    if not keys:
+        return 0
+    size = conn.execute(
+        db.sql('SELECT sum("count") FROM backfill_ranges WHERE backfill_id = :id'),
+        {"id": backfill_id},
+    ).scalar_one()
+    last = int(size) - 1
+    return sum((last - place if newest else place) >= upto for place in keys.values())
