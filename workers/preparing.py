@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from backfill.execution.outcomes import RunInfo
 from backfill.lifecycle.dynamic import keys_of_run
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
+from workers.earlier import earlier
 from workers.loading import Loader
 from workers.partitions import find_partition
 
@@ -27,7 +27,7 @@ class Prepared(NamedTuple):
     """What the engine needs of one attempt of a run.
 
     Attributes:
-        done: Step -> kept outputs, of steps that succeeded in earlier attempts.
+        done: Step -> kept outputs, of steps that succeeded before and are not executed again.
         tried: Step -> tries in earlier attempts that ended waiting for a retry.
     """
 
@@ -110,8 +110,9 @@ class Preparer:
             tags=tags,
             failures=row.failures,
         )
-        done, tried = self._earlier(row) if row.attempt > 1 else ({}, {})
-        return Prepared(self._plan(name, chosen), info, config, done, tried)
+        plan = self._plan(name, chosen)
+        done, tried = earlier(self._db, row, plan)
+        return Prepared(plan, info, config, done, tried)
 
     def _plan(self, name: str, steps: tuple[str, ...] | None) -> ExecutionPlan:
         key = (name, steps)
@@ -119,23 +120,6 @@ class Preparer:
         if plan is None:
             plan = self._plans[key] = compile_plan(self._loader.registry.pipeline(name), steps)
         return plan
-
-    def _earlier(self, row: Row[Any]) -> tuple[dict[str, Any], Counter[str]]:
-        """Return what earlier attempts of a run did: outputs of done steps, tries of others."""
-        with self._db.read() as conn:
-            rows = conn.execute(
-                self._db.sql(
-                    "SELECT step, state, tries, outputs FROM step_outcomes "
-                    "WHERE run_id = :run AND attempt < :attempt "
-                    "AND state IN ('succeeded', 'retrying') ORDER BY attempt"
-                ),
-                {"run": row.id, "attempt": row.attempt},
-            ).all()
-        tried: Counter[str] = Counter()
-        for step in rows:
-            if step.state == "retrying":
-                tried[step.step] += step.tries
-        return {r.step: decoded(r.outputs) or {} for r in rows if r.state == "succeeded"}, tried
 
     # -- caches -------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ class RunExecution:
         interactive: A KeyboardInterrupt is raised to the caller, not taken as a failure.
         captures: What steps print becomes lines of the log.
         tried: Step -> how often it was tried in earlier attempts.
+        again: Step -> why it runs although it succeeded before.
         cause: What made the run fail.
     """
 
@@ -73,6 +74,7 @@ class RunExecution:
         self.captures = captures
         self.interactive = interactive
         self.rough = False
+        self.again: Mapping[str, str] = {}
         self.values: list[Any] = [NO_VALUE] * plan.slots
         self.standings = [Standing.FULFILLED] * len(plan.steps)
         self.cause: BaseException | None = None
@@ -129,6 +131,7 @@ class RunExecution:
         """Take over what earlier attempts left; return the steps to execute."""
         for slot, value in resumed.values.items():
             self.values[slot] = value
+        self.again = resumed.again
         for name, why in resumed.again.items():
             text = f"The step runs again although it succeeded before: {why}"
             self.recorder.log(LogLine(name, self.clock(), "warning", text))

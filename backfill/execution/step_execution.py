@@ -55,6 +55,8 @@ class StepExecution:
             self._context = StepContext(
                 run.on, step.name, config, step.resources, earlier + self._tries - 1
             )
+            if run.again and step.name in run.again:
+                self._context._entries = {"ran_again": run.again[step.name]}
             try:
                 outputs = self._attempt()
             except BaseException as error:

@@ -90,6 +90,7 @@ def launch(db: Database, request: LaunchRequest, *, asked: LaunchRequest | None 
                 "queue": request.queue,
                 "tags": dict(request.tags) or None,
                 "run_config": request.run_config,
+                "override": request.run_config,
                 "steps": list(request.steps) if request.steps else None,
             },
         )

@@ -92,6 +92,7 @@ def _of_run(run: TickRun, tags: Mapping[str, str]) -> dict[str, Any]:
         "queue": tags.get(QUEUE_TAG),
         "tags": decoded(to_json(tags)),
         "run_config": decoded(to_json(run.run_config)) if run.run_config else None,
+        "override": decoded(to_json(run.run_config)) if run.run_config else None,
     }
 
 

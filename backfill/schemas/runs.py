@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from backfill.schemas.base import Body, Document, Id, Key, Name, Page, RunConfig, Tags, Time
-from backfill.states import AttemptEnd, RunState, StepState
+from backfill.states import AttemptEnd, ReexecutionMode, RunState, StepState
 
 
 class RunRequest(Body):
@@ -48,7 +48,14 @@ class Run(Document):
         description="Null in lists; else the override, or what was really used once it ran."
     )
     steps: list[str] | None
-    parent_id: Id | None
+    parent_id: Id | None = Field(description="The run that it re-executes.")
+    root_id: Id | None = Field(description="The first run of its lineage; null: itself.")
+    mode: ReexecutionMode | None = Field(
+        description="Of a re-execution: which steps it executes; null: it is none."
+    )
+    timeout_seconds: float | None = Field(
+        description="How long an attempt may take, where the run says so itself."
+    )
     version: str | None
     reason: str | None
     failed_step: str | None

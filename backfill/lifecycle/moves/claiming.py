@@ -38,7 +38,8 @@ def claim(
         "message_size = CASE WHEN message_size < :together THEN :together ELSE message_size END "
         f"WHERE {db.one_of('id', 'ids')} AND {in_states(RunMove.CLAIM.sources)} "
         f"RETURNING {ROW}, generation, pipeline_id, message_id, message_size, queued_at, "
-        "tags, run_config, steps, parent_id, failures, started_at, {now} AS at",
+        "tags, run_config, steps, parent_id, mode, timeout_seconds, failures, started_at, "
+        "{now} AS at",
         {
             "token": token,
             "worker": worker_id,
@@ -59,7 +60,7 @@ def claimed_already(
     return conn.execute(
         db.sql(
             f"SELECT {ROW}, generation, pipeline_id, message_id, message_size, queued_at, tags, "
-            "run_config, steps, parent_id, failures, started_at, {now} AS at "
+            "run_config, steps, parent_id, mode, timeout_seconds, failures, started_at, {now} AS at "
             f"FROM runs WHERE {db.one_of('id', 'ids')} AND token = :token "
             "AND state = 'running' ORDER BY id"
         ),

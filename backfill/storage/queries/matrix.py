@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
-from backfill.states import RUN_FINAL, BoxStatus, RunState, StepState
+from backfill.states import RUN_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
 from backfill.storage.database import Database, decoded
 from backfill.storage.queries.attempts import AttemptView, StepView, attempts_of, steps_of
 from backfill.storage.queries.paging import Page
@@ -67,12 +67,18 @@ class BoxRun:
 
 @dataclass(frozen=True)
 class _Run:
-    """What of a run matters to its boxes; `steps` is None for all."""
+    """What of a run matters to its boxes.
+
+    Attributes:
+        steps: None for all.
+        goes_on: It goes on from a failure: what succeeded before is not executed again.
+    """
 
     id: int
     state: RunState
     attempt: int
     steps: frozenset[str] | None
+    goes_on: bool = False
 
     def covers(self, step: str) -> bool:
         return self.steps is None or step in self.steps
@@ -84,6 +90,11 @@ class _Partition:
 
     newest: Row[Any]
     runs: list[_Run] = field(default_factory=list)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether older runs tell what the newest one will not do again."""
+        return self.runs[0].goes_on and self.runs[0].state not in RUN_FINAL
 
 
 def matrix_page(
@@ -97,7 +108,8 @@ def matrix_page(
     older = [
         run.id
         for key, partition in partitions.items()
-        if any(box.status is BoxStatus.MISSING for box in rows[key].boxes.values())
+        if partition.goes_on
+        or any(box.status is BoxStatus.MISSING for box in rows[key].boxes.values())
         for run in partition.runs[1:]
     ]
     if older:
@@ -170,7 +182,7 @@ def _partitions(
     rows = conn.execute(
         db.sql(
             "SELECT f.*, b.steps AS backfill_steps FROM ("
-            "SELECT id, partition, state, attempt, steps, backfill_id, "
+            "SELECT id, partition, state, attempt, steps, mode, backfill_id, "
             "started_at, finished_at, count(*) OVER (PARTITION BY partition) AS runs, "
             "row_number() OVER (PARTITION BY partition ORDER BY created_at DESC, id DESC) AS place "
             "FROM runs WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
@@ -189,7 +201,13 @@ def _partitions(
 
 def _run(row: Row[Any]) -> _Run:
     steps = decoded(row.steps) or decoded(row.backfill_steps)
-    return _Run(row.id, RunState(row.state), row.attempt, frozenset(steps) if steps else None)
+    return _Run(
+        row.id,
+        RunState(row.state),
+        row.attempt,
+        frozenset(steps) if steps else None,
+        row.mode == ReexecutionMode.FROM_FAILURE,
+    )
 
 
 def _outcomes(
@@ -232,7 +250,7 @@ def _row(
 
 
 def _box(step: str, runs: Sequence[_Run], outcomes: Mapping[int, Mapping[str, Row[Any]]]) -> Box:
-    for run in runs:
+    for place, run in enumerate(runs):
         outcome = outcomes.get(run.id, {}).get(step)
         if outcome is not None:
             return Box(
@@ -243,6 +261,9 @@ def _box(step: str, runs: Sequence[_Run], outcomes: Mapping[int, Mapping[str, Ro
                 finished_at=outcome.finished_at,
             )
         if run.state not in RUN_FINAL and run.covers(step):
+            before = _box(step, runs[place + 1 :], outcomes) if run.goes_on else None
+            if before is not None and before.status is BoxStatus.SUCCEEDED:
+                return before
             return Box(BoxStatus.QUEUED, run_id=run.id)
     return Box(BoxStatus.MISSING)
 
