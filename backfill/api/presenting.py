@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from backfill.api.context import Context
 from backfill.definitions.redaction import redact
 from backfill.lifecycle import planning
+from backfill.lifecycle.forecasting import Forecast
+from backfill.schemas import backfills as shown
 from backfill.schemas.backfills import Backfill, Plan, Progress, Span
 from backfill.schemas.matrix import MatrixRow
 from backfill.schemas.runs import Run, StepOutcome
@@ -23,13 +25,15 @@ RANGES_SHOWN = 100
 _STANDING = {BackfillState.PAUSED, BackfillState.CANCELING}
 
 
-def present_backfill(context: Context, view: BackfillView) -> Backfill:
+def present_backfill(
+    context: Context, view: BackfillView, forecast: Forecast | None = None
+) -> Backfill:
     """Return a backfill as the API shows it."""
-    recent = context.rates.per_second(view.id, view.now // 1_000_000)
+    recent = recent_rate(context, view)
     return Backfill.model_validate(
         {
             **vars(view),
-            "progress": progress_of(view, recent),
+            "progress": progress_of(view, recent, forecast),
             "run_config": redact(view.run_config),
         }
     )
@@ -86,11 +90,19 @@ def present_row(row: PartitionRow, steps: Sequence[str]) -> MatrixRow:
     return MatrixRow.model_validate({**vars(row), "boxes": [row.boxes[step] for step in steps]})
 
 
-def progress_of(view: BackfillView, recent: float | None) -> Progress:
+def recent_rate(context: Context, view: BackfillView) -> float | None:
+    """Return the runs of a backfill that finished per second lately, if any did."""
+    return context.rates.per_second(view.id, view.now // 1_000_000)
+
+
+def progress_of(
+    view: BackfillView, recent: float | None, forecast: Forecast | None = None
+) -> Progress:
     """Return how far a backfill is.
 
     Args:
         recent: Runs that finished per second lately; None falls back to the mean since its start.
+        forecast: When it will be done, where that was asked; else the rate alone tells.
     """
     counts = view.counts
     finished = counts.finished
@@ -101,12 +113,15 @@ def progress_of(view: BackfillView, recent: float | None) -> Progress:
         rate, left = _mean_rate(view), 0.0
     elif rate and view.state not in _STANDING:
         left = round((of - finished) / rate, 1)
+    if forecast is not None and forecast.likely_seconds is not None:
+        left = round(forecast.likely_seconds, 1)
     return Progress(
         finished=finished,
         of=of,
         fraction=round(finished / of, 6) if of else 0.0,
         runs_per_second=None if rate is None else round(rate, 3),
         seconds_left=left,
+        forecast=None if forecast is None else shown.Forecast.model_validate(forecast),
     )
 
 

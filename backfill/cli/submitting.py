@@ -202,7 +202,9 @@ def _estimate(estimate: Estimate) -> str:
 
     if not estimate.seconds:
         return ""
-    return f", about {duration(estimate.seconds)} with {estimate.concurrency} at a time"
+    low, high = duration(estimate.low_seconds or 0), duration(estimate.high_seconds or 0)
+    likely = "" if low == high else f" ({low} to {high})"
+    return f", about {duration(estimate.seconds)}{likely} with {estimate.concurrency} at a time"
 
 
 def _refuse_invalid(plan: Plan) -> None:

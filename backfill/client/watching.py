@@ -69,8 +69,17 @@ def summary(backfill: Backfill) -> str:
         parts.append(f"{rate:.3g}/s")
     left = backfill.progress.seconds_left
     if left:
-        parts.append(f"about {duration(left)} left")
+        parts.append(f"about {duration(left)} left{_range(backfill)}")
     return ", ".join(parts)
+
+
+def _range(backfill: Backfill) -> str:
+    """Return ` (40s to 2m 05s)`, or nothing where both ends read the same."""
+    told = backfill.progress.forecast
+    if told is None or told.low_seconds is None or told.high_seconds is None:
+        return ""
+    low, high = duration(told.low_seconds), duration(told.high_seconds)
+    return "" if low == high else f" ({low} to {high})"
 
 
 def duration(seconds: float) -> str:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from backfill.lifecycle.admission import living_slots
+from backfill.lifecycle.forecasting import Sample, span
 from backfill.settings import Settings
 from backfill.storage.database import Database
-from backfill.storage.queries.durations import pipeline_pace, step_means
+from backfill.storage.queries.durations import pipeline_durations, pipeline_pace, step_means
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Estimate:
         run_seconds: What one run takes on average.
         based_on: How many past runs that is the mean of, the newest weighing most.
         finish_at: When it would be done if it began now and had the workers to itself.
+        low_seconds: Four times of five it is done between this and `high_seconds`.
     """
 
     runs: int
@@ -33,6 +35,8 @@ class Estimate:
     seconds: float | None = None
     finish_at: datetime | None = None
     unknown: str | None = None
+    low_seconds: float | None = None
+    high_seconds: float | None = None
 
 
 def estimate(
@@ -53,13 +57,26 @@ def estimate(
     if pace is None:
         unknown = f'no run of pipeline "{pipeline}" has ended yet'
         return Estimate(runs, concurrency, None, 0, unknown=unknown)
-    run_seconds = pace.mean_us / 1e6 * _share(db, conn, pace.pipeline_id, steps)
+    share = _share(db, conn, pace.pipeline_id, steps)
+    run_seconds = pace.mean_us / 1e6 * share
     if concurrency is None:
         unknown = f'no worker listens on queue "{queue}"'
         return Estimate(runs, None, run_seconds, pace.runs, unknown=unknown)
     seconds = math.ceil(runs / concurrency) * run_seconds
     finish = datetime.fromtimestamp(db.clock(conn) / 1e6 + seconds, UTC)
-    return Estimate(runs, concurrency, run_seconds, pace.runs, seconds, finish)
+    lately = pipeline_durations(db, conn, pipeline) or [pace.mean_us]
+    sample = Sample("pipeline", [us / 1e6 * share for us in lately])
+    low, likely, high = span(sample, runs, concurrency, None)
+    return Estimate(
+        runs,
+        concurrency,
+        run_seconds,
+        pace.runs,
+        seconds,
+        finish,
+        low_seconds=round(min(seconds, low), 3),
+        high_seconds=round(max(seconds, high, likely), 3),
+    )
 
 
 def _share(db: Database, conn: Connection, pipeline_id: int, steps: Sequence[str] | None) -> float:

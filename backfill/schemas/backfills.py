@@ -98,6 +98,8 @@ class Estimate(Document):
     based_on: int = Field(description="Past runs that this is the mean of.")
     seconds: float | None
     finish_at: Time | None
+    low_seconds: float | None = Field(description="Four times of five it takes longer than this,")
+    high_seconds: float | None = Field(description="and less than this.")
     unknown: str | None = Field(description="Why there is no estimate.")
 
 
@@ -150,6 +152,26 @@ class Counts(Document):
     unlaunched: int = Field(description="Partitions that no run will be made for: given up before.")
 
 
+class Forecast(Document):
+    """When a backfill will be done, by what its runs, or earlier ones like them, take."""
+
+    runs: int = Field(description="Runs that have not ended.")
+    work_seconds: float | None = Field(description="What those take, one after another.")
+    concurrency: int | None = Field(
+        description="Runs at a time: its share of the workers' slots, and its own limit."
+    )
+    run_seconds: float | None = Field(description="What one run takes on average.")
+    based_on: int = Field(description="Ended runs that this is the mean of.")
+    source: Literal["backfill", "partitions", "pipeline"] | None = Field(
+        description="Which those are: its own, earlier ones of its partitions, of its pipeline."
+    )
+    low_seconds: float | None = Field(description="Four times of five it takes longer than this,")
+    likely_seconds: float | None
+    high_seconds: float | None = Field(description="and less than this.")
+    finish_at: Time | None = Field(description="When it is likely done.")
+    unknown: str | None = Field(description="Why it is not known when.")
+
+
 class Progress(Document):
     """How far a backfill is."""
 
@@ -157,7 +179,10 @@ class Progress(Document):
     of: int
     fraction: float
     runs_per_second: float | None = Field(description="Runs finished lately; null: not known.")
-    seconds_left: float | None = Field(description="At this rate; null: not known.")
+    seconds_left: float | None = Field(description="Likely; null: not known.")
+    forecast: Forecast | None = Field(
+        default=None, description="With its range; null in lists, and once it has ended."
+    )
 
 
 class Backfill(Document):

@@ -11,11 +11,12 @@ from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, Nam
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.door import needs
 from backfill.api.links import OF_BACKFILL
-from backfill.api.presenting import present_backfill, present_plan, present_run
+from backfill.api.presenting import present_backfill, present_plan, present_run, recent_rate
 from backfill.errors import NotFound
 from backfill.lifecycle import backfills, planning
 from backfill.lifecycle.explaining import why_backfill
 from backfill.roles import Role
+from backfill.lifecycle.forecasting import forecast
 from backfill.schemas.backfills import (
     Backfill,
     BackfillRequest,
@@ -182,9 +183,10 @@ def cancel_backfill(
 def _shown(api: Context, backfill_id: int) -> Backfill:
     with api.db.read() as conn:
         view = get_backfill(api.db, conn, backfill_id)
-    if view is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
-    return present_backfill(api, view)
+        if view is None:
+            raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        told = forecast(api.db, conn, api.settings, view, rate=recent_rate(api, view))
+    return present_backfill(api, view, told)
 
 
 def _before(cursor: str | None) -> int | None:
