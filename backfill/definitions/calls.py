@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from backfill.definitions.catalog import Catalog
-from backfill.definitions.facts import Group
+from backfill.definitions.facts import Group, Take
 from backfill.states import TickState
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -211,6 +211,7 @@ class Definitions(Protocol):
         statuses: Mapping[str, Sequence[str]] | None = None,
         leave_out: Mapping[str, Sequence[str]] | None = None,
         mark: Mapping[str, Sequence[str]] | None = None,
+        take: Take | None = None,
     ) -> SelectionResult:
         """Evaluate a selection.
 
@@ -222,6 +223,7 @@ class Definitions(Protocol):
                 each counted by the first of them.
             mark: Facts that what is left is divided by, each partition by the first of them.
                 `incomplete` needs no keys: the time window ends after `at`.
+            take: So many of what is left; the others are left out as `NOT_TAKEN`.
 
         Raises:
             SelectionInvalid: It cannot be read, names unknown keys, or selects none or too many.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from backfill.definitions.keys import DimensionedKeys, KeySpace
 from backfill.definitions.partitions.keyspace import TimeWindowKeys
@@ -13,6 +13,9 @@ from backfill.definitions.selection.index_set import IndexSet
 
 INCOMPLETE = "incomplete"
 """The fact that needs no keys: the time window of the partition has not ended yet."""
+
+NOT_TAKEN = "not_taken"
+"""Why partitions were left out of which only a few are taken."""
 
 _BLOCK = 1_024
 _NEAR = 32
@@ -25,6 +28,18 @@ class Group(NamedTuple):
     size: int
     first: str
     last: str
+
+
+class Take(NamedTuple):
+    """A few of the partitions that are selected.
+
+    Attributes:
+        how: The `first` or the `last` so many in the set's order, or `spread`: evenly over all,
+            both ends among them; the same selection always gives the same ones.
+    """
+
+    size: int
+    how: Literal["first", "last", "spread"]
 
 
 def located(
@@ -58,6 +73,25 @@ def divide(
             groups.append(group(name, keys, part))
             selected = selected - part
     return groups, selected
+
+
+def taken(selected: IndexSet, take: Take) -> IndexSet:
+    """Return so many of the selected partitions."""
+    size = len(selected)
+    if take.how == "first":
+        return selected.slice(0, take.size)
+    if take.how == "last":
+        return selected.slice(max(0, size - take.size), take.size)
+    places = spread(size, take.size)
+    return IndexSet.from_indexes(selected.slice(place, 1).first for place in places)
+
+
+def spread(size: int, count: int) -> list[int]:
+    """Return at most `count` places of `size`, evenly spread, the first and the last among them."""
+    wanted = min(size, count)
+    if wanted <= 1:
+        return [0] * wanted
+    return [round(n * (size - 1) / (wanted - 1)) for n in range(wanted)]
 
 
 def group(name: str, keys: KeySpace, part: IndexSet) -> Group:

@@ -21,7 +21,7 @@ from backfill.definitions.calls import (
 from backfill.definitions.catalog import Catalog, LoadProblem
 from backfill.definitions.chunks import Chunk
 from backfill.definitions.describing import describe_registry
-from backfill.definitions.facts import divide, group, located
+from backfill.definitions.facts import NOT_TAKEN, Take, divide, group, located, taken
 from backfill.definitions.keys import KeySpace
 from backfill.definitions.merging import merged
 from backfill.definitions.partition import Partition
@@ -97,12 +97,16 @@ class LocalDefinitions:
         statuses: Mapping[str, Sequence[str]] | None = None,
         leave_out: Mapping[str, Sequence[str]] | None = None,
         mark: Mapping[str, Sequence[str]] | None = None,
+        take: Take | None = None,
     ) -> SelectionResult:
         parsed = parse(selection)
         keys = self._keys(set_name, at)
         known = located(keys, statuses or {}, at)
         found = evaluate(parsed, keys, now=at, statuses=known, limit=limit)
         left_out, asked = divide(keys, found, located(keys, leave_out or {}, at))
+        if take is not None and take[0] < len(asked):
+            every, asked = asked, taken(asked, Take(*take))
+            left_out.append(group(NOT_TAKEN, keys, every - asked))
         marked, rest = divide(keys, asked, located(keys, mark or {}, at))
         ranges = [(part.start, part.stop - 1) for part in asked.ranges]
         return SelectionResult(

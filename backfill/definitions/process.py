@@ -19,6 +19,7 @@ from backfill.definitions.calls import (
 )
 from backfill.definitions.catalog import Catalog
 from backfill.definitions.child_pool import ChildPool, Limits
+from backfill.definitions.facts import Take
 from backfill.definitions.partitions import DynamicKeys
 from backfill.definitions.ranges import overlapping
 from backfill.definitions.sources import parse_sources
@@ -106,6 +107,7 @@ class DefinitionsProcess:
         statuses: Mapping[str, Sequence[str]] | None = None,
         leave_out: Mapping[str, Sequence[str]] | None = None,
         mark: Mapping[str, Sequence[str]] | None = None,
+        take: Take | None = None,
     ) -> SelectionResult:
         told = self._list(
             "select",
@@ -116,6 +118,7 @@ class DefinitionsProcess:
             statuses=statuses,
             leave_out=leave_out,
             mark=mark,
+            take=take,
         )
         return SelectionResult.unpacked(told)
 

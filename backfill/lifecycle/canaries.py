@@ -7,13 +7,13 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from backfill.definitions.calls import Definitions, ExpandedPartition
+from backfill.definitions.facts import spread
 from backfill.lifecycle import moves
 from backfill.lifecycle.frozen import Frozen, expanding, new_run
 from backfill.lifecycle.guards import (
     CANARY_SORT,
     CanaryState,
     canary_keys,
-    canary_places,
     keep_canary,
 )
 from backfill.states import BackfillMove
@@ -27,7 +27,7 @@ def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int
         None when another coordinator was faster, or the backfill was given up.
     """
     found: dict[str, tuple[ExpandedPartition, int]] = {}
-    for place in canary_places(selected.size, selected.backfill.canary):
+    for place in spread(selected.size, selected.backfill.canary):
         for partition in selected.take(db, definitions, place, place + 1).partitions[:1]:
             found.setdefault(partition.key, (partition, place))
 

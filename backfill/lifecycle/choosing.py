@@ -8,9 +8,10 @@ from datetime import datetime
 
 from backfill.definitions.calls import Definitions, SelectionResult
 from backfill.definitions.catalog import PipelineInfo
-from backfill.definitions.facts import INCOMPLETE
+from backfill.definitions.facts import INCOMPLETE, Take
 from backfill.definitions.selection import parse, status_words
 from backfill.errors import Invalid, did_you_mean
+from backfill.lifecycle.guarding import take_of
 from backfill.lifecycle.reprocessing import (
     Reprocess,
     left_out,
@@ -22,6 +23,7 @@ from backfill.lifecycle.reprocessing import (
 from backfill.lifecycle.requests import BackfillRequest, check_numbers
 from backfill.lifecycle.statuses import look_up
 from backfill.storage.database import Database
+from backfill.storage.queries.blocks import blocked_keys
 
 FactKeys = Mapping[str, Sequence[str]]
 
@@ -54,6 +56,7 @@ class Wanted:
         without: As if this backfill had never been.
         explained: Also tell apart what would run and what would wait.
         known: Further facts that leave partitions out.
+        take: Only so many of what is left.
     """
 
     partition_set: str
@@ -66,6 +69,7 @@ class Wanted:
     without: int | None = None
     explained: bool = False
     known: FactKeys = field(default_factory=dict)
+    take: Take | None = None
 
 
 def choose(
@@ -99,6 +103,8 @@ def choose(
         at,
         limit,
         explained=explained,
+        known=_blocked(db, request.partition_set),
+        take=take_of(request),
     )
     return Choice(
         pipeline,
@@ -110,6 +116,13 @@ def choose(
     )
 
 
+def _blocked(db: Database, partition_set: str) -> FactKeys:
+    """Return the partitions that operators have blocked, as facts that leave them out."""
+    with db.read() as conn:
+        keys = blocked_keys(db, conn, partition_set)
+    return {"blocked": keys} if keys else {}
+
+
 def evaluate(db: Database, definitions: Definitions, wanted: Wanted) -> SelectionResult:
     """Evaluate a selection with the facts it needs, all looked up at one moment.
 
@@ -119,7 +132,7 @@ def evaluate(db: Database, definitions: Definitions, wanted: Wanted) -> Selectio
     facts_needed = needed(wanted.reprocess) | (
         needed_to_explain() if wanted.explained else frozenset()
     )
-    first = None if words else _select(definitions, wanted)
+    first = None if words or wanted.take else _select(definitions, wanted)
     if first is not None and not facts_needed:
         return first
     with db.snapshot() as conn:
@@ -168,6 +181,7 @@ def _select(
         statuses=statuses,
         leave_out={**wanted.known, **(leave_out or {})},
         mark=mark or ({INCOMPLETE: ()} if wanted.explained else {}),
+        take=wanted.take,
     )
 
 

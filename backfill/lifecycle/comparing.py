@@ -13,8 +13,9 @@ from backfill.definitions.calls import Definitions, SelectionResult
 from backfill.errors import NotFound, SelectionInvalid
 from backfill.lifecycle.choosing import Wanted, evaluate
 from backfill.lifecycle.reprocessing import Reprocess
-from backfill.storage.database import Database
+from backfill.storage.database import Database, decoded
 
+NARROWED = "only a few of its selection were asked for, so nothing joins them"
 KEYS_TOLD = 100
 CHUNK = 10_000
 
@@ -129,6 +130,8 @@ def compare(
         known={"asked": own},
     )
     gone = list(_gone(definitions, backfill.set_name, pending, at))
+    if decoded(backfill.narrowed):
+        return Comparison(backfill, gone, None, catalog.version, NARROWED)
     try:
         joined = evaluate(db, definitions, wanted)
     except SelectionInvalid as error:
@@ -142,7 +145,7 @@ def _backfill(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
     row = conn.execute(
         db.sql(
             "SELECT b.id, b.state, b.selection, b.reprocess, b.set_id, b.created_at, b.vanished, "
-            "b.expanded_at, b.code_version, s.name AS set_name FROM backfills b "
+            "b.expanded_at, b.code_version, b.narrowed, s.name AS set_name FROM backfills b "
             "JOIN partition_sets s ON s.id = b.set_id WHERE b.id = :id"
         ),
         {"id": backfill_id},

@@ -72,14 +72,6 @@ class Stand:
         return CanaryState.RUNNING
 
 
-def canary_places(total: int, wanted: int) -> list[int]:
-    """Return the places of a canary: spread evenly, first and last among them."""
-    size = min(total, wanted)
-    if size <= 1:
-        return [0] * size
-    return [round(n * (total - 1) / (size - 1)) for n in range(size)]
-
-
 def rearm(db: Database, conn: Connection, backfill_id: int) -> None:
     """Count failures from now on, and let the rest of a backfill go on without its canary."""
     conn.execute(

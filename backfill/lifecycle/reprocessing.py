@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from backfill.definitions.calls import SelectionResult
-from backfill.definitions.facts import INCOMPLETE, Group
+from backfill.definitions.facts import INCOMPLETE, NOT_TAKEN, Group
 from backfill.errors import Invalid, did_you_mean
 from backfill.lifecycle.statuses import Facts
 
@@ -61,6 +61,8 @@ class PlanGroup:
 
 
 _SENTENCES = {
+    (Action.SKIP, "blocked"): "blocked by an operator",
+    (Action.SKIP, NOT_TAKEN): "not among the few that were asked for",
     (Action.SKIP, "succeeded"): "succeeded before",
     (Action.SKIP, "not_failed"): "did not fail",
     (Action.SKIP, "never_succeeded"): "never succeeded",

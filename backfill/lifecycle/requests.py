@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backfill.errors import Invalid
+from backfill.lifecycle.guarding import check_guards
 
 QUEUE_TAG = "queue"
 
@@ -21,6 +22,13 @@ class BackfillRequest:
         run_config: Merged over every partition's own.
         reprocess: `missing`, `failed`, `all` or `stale`. When not given: `all` where the selection
             names statuses or steps are chosen, else `missing`.
+        canary: So many partitions, spread over the selection, run first and alone.
+        canary_percent: Of them at least this share must succeed before the rest starts.
+        canary_only: Only the canary is run.
+        breaker: After which failures it pauses; fields of `breaker.Breaker`.
+        on_conflict: `wait`, `skip` or `refuse` when another run has a partition.
+        limit: Only so many partitions, those that would go first.
+        sample: Only so many partitions, spread over the selection.
     """
 
     partition_set: str
@@ -36,6 +44,13 @@ class BackfillRequest:
     created_by: str | None = None
     idempotency_key: str | None = None
     reprocess: str | None = None
+    canary: int | None = None
+    canary_percent: int = 100
+    canary_only: bool = False
+    breaker: Mapping[str, int] | None = None
+    on_conflict: str = "wait"
+    limit: int | None = None
+    sample: int | None = None
 
     def fingerprint(self) -> str:
         """Return a hash of what is asked, to tell a repeated request from another one."""
@@ -51,3 +66,4 @@ def check_numbers(request: BackfillRequest) -> None:
         raise Invalid(f'Order "{request.ordering}" is not known; use oldest or newest.')
     if request.max_failures < 0:
         raise Invalid("max_failures must be 0 or more.")
+    check_guards(request)

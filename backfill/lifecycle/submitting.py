@@ -14,6 +14,7 @@ from backfill.definitions.calls import Definitions, KeyRange
 from backfill.errors import Conflict, NothingToRun
 from backfill.lifecycle import moves
 from backfill.lifecycle.choosing import Choice, choose
+from backfill.lifecycle.guarding import guard_columns, refuse_active
 from backfill.lifecycle.names import pipeline_id, set_id
 from backfill.lifecycle.planning import Change, changes, groups_of
 from backfill.lifecycle.reprocessing import skipped_groups
@@ -63,13 +64,17 @@ def submit(
         SelectionInvalid: The selection does not parse, names unknown keys or is empty.
         NothingToRun: All that is selected is left out, for it succeeded before or the like.
         ConfigInvalid: The config of its first or last partitions does not fit the pipeline.
-        Conflict: The idempotency key was used for another request.
+        Conflict: The idempotency key was used for another request, or a selected partition has a
+            run on its way and that is refused.
     """
     known = _known_key(db, request)
     if known is not None:
         return known
-    choice = choose(db, definitions, request, at=at, limit=limit, explained=planned is not None)
+    explained = planned is not None or request.on_conflict == "refuse"
+    choice = choose(db, definitions, request, at=at, limit=limit, explained=explained)
     _require_some(request, choice)
+    if request.on_conflict == "refuse":
+        refuse_active(request, groups_of(choice))
     key_ranges = choice.selected.key_ranges
     require_configs(
         definitions, Validating(request.partition_set, key_ranges, request.run_config, at)
@@ -156,6 +161,7 @@ def _insert(
             "created_by": request.created_by,
             "idempotency_key": request.idempotency_key,
             "request_hash": request.fingerprint(),
+            **guard_columns(request),
         },
     )
     keep_ranges(db, conn, backfill_id, chosen.key_ranges)
