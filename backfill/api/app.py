@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
-from backfill.api import docs_page, problems
+from backfill.api import docs_page, problems, web_app
 from backfill.api.context import Context
 from backfill.api.door import Audit, Door, authorize
 from backfill.api.guarding import Guard, SecurityHeaders
@@ -99,6 +99,7 @@ def create_app(
     app.include_router(fleet.health, responses={503: problems.RESPONSES[503]})
     docs_page.install(app)
     problems.install(app)
+    web_app.install(app)
     app.add_middleware(Audit)
     app.add_middleware(EntityTags)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES)

@@ -1,0 +1,36 @@
+"""What the browser's tests look at."""
+
+from backfill import Partition, PartitionSetDefinition, pipeline, step
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@step
+def load(context):
+    context.log.info(f"loading {context.partition_key}")
+    return 1
+
+
+@step
+def check(context, rows):
+    if context.partition_key.endswith("-3"):
+        raise ValueError(f"bad rows {HOSTILE}")
+    return rows
+
+
+@step
+def store(context, rows):
+    context.log.info(f"stored {HOSTILE}")
+
+
+@pipeline
+def shaky():
+    """Fails for every partition whose key ends in -3."""
+    store(check(load()))
+
+
+parts = PartitionSetDefinition(
+    name="parts",
+    pipeline_name="shaky",
+    partition_fn=lambda: [Partition(f"part-{n}") for n in range(1, 9)] + [Partition(HOSTILE)],
+)
