@@ -21,7 +21,7 @@ from backfill.coordinator.broker import Publisher
 from backfill.coordinator.scheduling import Scheduler
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, Conflict, DefinitionsUnavailable, Unavailable
-from backfill.lifecycle import backfills, fleet, folding, guards, moves, rollup
+from backfill.lifecycle import backfills, fleet, folding, guards, moves, retrying, rollup
 from backfill.lifecycle.admission import Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
@@ -114,7 +114,7 @@ class Ticks:
         """Run every tick once; return whether there is more to do right now."""
         self._epoch = epoch
         self.heed_failures()
-        hot = (self.fold, self.expand, self.admit, self.settle)
+        hot = (self.fold, self.expand, self.retry, self.admit, self.settle)
         busy = [self._alone(tick.__name__, tick) for tick in hot]
         busy += [self._alone(slow.work.__name__, slow.run) for slow in self._slow]
         return any(busy)
@@ -192,6 +192,13 @@ class Ticks:
         reason = f"Its partitions could not be expanded: {error}"
         with suppress(Conflict):  # it is paused already, or was given up meanwhile
             backfills.pause(self._db, backfill_id, reason=reason)
+
+    def retry(self) -> bool:
+        """Make the next chunk of runs of every backfill that is retried."""
+        with self._db.read() as conn:
+            ids = retrying.retriable(self._db, conn)
+        chunk = self._settings.expand_chunk
+        return any([retrying.retry_chunk(self._db, i, limit=chunk) for i in ids])
 
     def admit(self) -> bool:
         """Move what fits to the broker: mark, commit, then publish."""

@@ -79,6 +79,7 @@ def cancel(
         where, params = "backfill_id = :backfill", {"backfill": backfill_id}
         moves.cancel_queued(db, conn, where=where, params=params, reason=why)
         moves.request_cancel(db, conn, where=where, params=params, reason=why)
+        conn.execute(db.sql("UPDATE backfills SET retrying = NULL WHERE id = :backfill"), params)
         note_event(
             db, conn, kind="backfill.canceled", message=why, backfill_id=backfill_id, actor=actor
         )
@@ -113,14 +114,17 @@ def settle(db: Database, backfill_id: int) -> BackfillState | None:
         state = BackfillState(row.state)
         if state in BackfillMove.SETTLE_CANCELED.sources:
             move = BackfillMove.SETTLE_CANCELED
-        elif row.expanded_at is None:
+        elif row.expanded_at is None or row.retrying is not None:
             return None
         else:
             move = BackfillMove.SETTLE_SUCCEEDED
         # A new statement under the lock: it sees every run committed before.
         if _unfinished(db, conn, backfill_id):
             return None
-        if move is BackfillMove.SETTLE_SUCCEEDED and _unsuccessful(db, conn, backfill_id):
+        unlaunched = row.expanded < row.total
+        if move is BackfillMove.SETTLE_SUCCEEDED and (
+            unlaunched or _unsuccessful(db, conn, backfill_id)
+        ):
             move = BackfillMove.SETTLE_FAILED
         if not moves.move_backfill(db, conn, backfill_id, move):
             return None
@@ -201,7 +205,10 @@ def _steer(
 
 def _lock(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
     row = conn.execute(
-        db.sql(f"SELECT id, state, expanded_at FROM backfills WHERE id = :id{db.for_update}"),
+        db.sql(
+            "SELECT id, state, expanded_at, expanded, total, retrying FROM backfills "
+            f"WHERE id = :id{db.for_update}"
+        ),
         {"id": backfill_id},
     ).first()
     if row is None:
@@ -222,7 +229,8 @@ def unsettled(
     rows = conn.execute(
         db.sql(
             "SELECT id, state FROM backfills WHERE state = 'canceling' "
-            f"OR (state IN ('running', 'paused') AND expanded_at IS NOT NULL{still_busy}) "
+            "OR (state IN ('running', 'paused') AND expanded_at IS NOT NULL "
+            f"AND retrying IS NULL{still_busy}) "
             "ORDER BY id"
         )
     )

@@ -104,7 +104,7 @@ RULES = [
         "b.expanded || ', vanished ' || b.vanished || ', runs ' || count(r.id) AS found "
         "FROM backfills b LEFT JOIN runs r ON r.backfill_id = b.id AND r.generation = 0 "
         "GROUP BY b.id HAVING b.expanded <> count(r.id) + b.vanished OR b.expanded > b.total "
-        "OR (b.expanded_at IS NOT NULL AND b.expanded <> b.total) "
+        "OR (b.expanded_at IS NOT NULL AND b.expanded <> b.total AND b.generation = 0) "
         "OR count(r.id) <> count(DISTINCT r.partition)",
     ),
     Rule(
@@ -225,11 +225,22 @@ RULES = [
         "SELECT b.id AS backfill_id, NULL AS run_id, b.state || ', expanded ' || b.expanded "
         f"AS found FROM backfills b WHERE b.state IN {_BACKFILL_FINAL} AND ("
         f"EXISTS (SELECT 1 FROM runs r WHERE r.backfill_id = b.id AND r.state NOT IN {_FINAL}) "
-        "OR (b.state <> 'canceled' AND (b.expanded_at IS NULL OR (b.state = 'failed') <> EXISTS ("
+        "OR (b.state <> 'canceled' AND (b.expanded_at IS NULL OR (b.state = 'failed') <> ("
+        "b.expanded < b.total OR EXISTS ("
         "SELECT 1 FROM runs r WHERE r.backfill_id = b.id AND r.state IN ('failed', 'canceled') "
         "AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.backfill_id = r.backfill_id "
         "AND n.set_id = r.set_id AND n.partition = r.partition "
-        "AND n.generation > r.generation)))))",
+        "AND n.generation > r.generation))))))",
+    ),
+    Rule(
+        "backfills.retried",
+        "a retry is made while its backfill is open, each run in place of one that did not succeed",
+        "SELECT b.id AS backfill_id, NULL AS run_id, b.state || ' with a retry to make' AS found "
+        f"FROM backfills b WHERE b.retrying IS NOT NULL AND b.state IN {_BACKFILL_FINAL} "
+        "UNION ALL SELECT r.backfill_id, r.id, 'in place of ' || coalesce(p.state, 'none') "
+        "FROM runs r LEFT JOIN runs p ON p.id = r.parent_id AND p.backfill_id = r.backfill_id "
+        "AND p.partition = r.partition AND p.generation < r.generation "
+        "WHERE r.generation > 0 AND coalesce(p.state, '') NOT IN ('failed', 'canceled')",
     ),
     Rule(
         "backfills.requested",
@@ -239,10 +250,12 @@ RULES = [
     ),
     Rule(
         "backfills.counts",
-        "once the feed is added up, a backfill's counts are those of its runs",
+        "once the feed is added up, a backfill's counts are those of its partitions' newest runs",
         "SELECT b.id AS backfill_id, NULL AS run_id, "
         + " || ' ' || ".join(f"'{s.value} ' || b.{s.value}" for s in RunState)
         + " AS found FROM backfills b LEFT JOIN runs r ON r.backfill_id = b.id "
+        "AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.backfill_id = r.backfill_id "
+        "AND n.set_id = r.set_id AND n.partition = r.partition AND n.generation > r.generation) "
         f"WHERE {_ALL_FOLDED} GROUP BY b.id HAVING {_COUNTS}",
     ),
 ]

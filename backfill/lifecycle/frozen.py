@@ -54,11 +54,15 @@ def frozen(db: Database, conn: Connection, backfill: Row[Any]) -> Frozen:
 def expanding(
     db: Database, conn: Connection, backfill_id: int, *, lock: bool = False
 ) -> Row[Any] | None:
-    """Return a backfill that still has partitions to expand, or None; under its lock if asked."""
+    """Return a backfill that still has partitions to expand, or None; under its lock if asked.
+
+    It comes as its first generation, which every partition's first run belongs to.
+    """
     return conn.execute(
         db.sql(
-            "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, generation, "
-            "max_failures, queue, ordering, swept_to, swept_new, canary, canary_state "
+            "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, "
+            "0 AS generation, max_failures, queue, ordering, swept_to, swept_new, canary, "
+            "canary_state "
             "FROM backfills WHERE id = :id AND expanded_at IS NULL "
             "AND state IN ('requested', 'running', 'paused')" + (db.for_update if lock else "")
         ),

@@ -9,6 +9,7 @@ from backfill.lifecycle.moves.births import (
     NewRun,
     create_backfill,
     create_backfill_runs,
+    create_retries,
     create_run,
     create_runs,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "claimed_already",
     "create_backfill",
     "create_backfill_runs",
+    "create_retries",
     "create_run",
     "create_runs",
     "free_holds",

@@ -126,6 +126,29 @@ def create_runs(db: Database, conn: Connection, new: Sequence[Mapping[str, Any]]
     return ids
 
 
+def create_retries(
+    db: Database,
+    conn: Connection,
+    backfill_id: int,
+    new: Sequence[Mapping[str, Any]],
+    instead_of: Sequence[str],
+) -> list[int]:
+    """Bring the next generation of runs of a backfill into being; return their ids.
+
+    The counts of a backfill tell of each partition's newest run: the older ones leave them.
+
+    Args:
+        new: As `create_runs` takes.
+        instead_of: The states of the runs that these take the place of.
+    """
+    ids = create_runs(db, conn, new)
+    moved = Moved()
+    for state in instead_of:
+        moved.counts[backfill_id][state] -= 1
+    tell(db, conn, moved)
+    return ids
+
+
 def create_backfill(db: Database, conn: Connection, values: Mapping[str, Any]) -> int:
     """Bring a backfill into being, requested. Return its id.
 

@@ -160,7 +160,7 @@ def _view(row: Row[Any]) -> BackfillView:
 
 
 def _counts(row: Row[Any]) -> Counts:
-    given_up = BackfillState(row.state) in _GIVEN_UP
+    given_up = BackfillState(row.state) in _GIVEN_UP or row.expanded_at is not None
     counted = sum(getattr(row, state.value) for state in RunState)
     made = max(row.expanded - row.vanished, counted)  # a canary's runs come before its places
     unmade = max(row.total - row.vanished - made, 0)
