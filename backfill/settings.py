@@ -77,6 +77,16 @@ class Settings(BaseSettings):
     queued_per_slot: int = Field(
         default=4, ge=1, description="Messages kept queued per worker slot; the rest stay pending."
     )
+    pool_slots: int = Field(
+        default=1, ge=0, description="Slots of a pool that nobody has given a number."
+    )
+    schedule_priority: int = Field(
+        default=0,
+        ge=-1000,
+        le=1000,
+        description="Priority of a schedule's runs without a `backfill/priority` tag; backfills "
+        "have 0 unless they say otherwise.",
+    )
     pack_seconds: float = Field(
         default=0.1,
         ge=0,

@@ -22,6 +22,7 @@ from backfill.settings import Settings
 log = structlog.get_logger(__name__)
 
 TASK = "backfill.run"
+URGENT = 100  # runs of this priority and more go before all others in the broker, too
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
@@ -198,6 +199,7 @@ class Publisher:
 
     def _publish(self, batch: Sequence[tuple[Message, str]]) -> None:
         producer = self._producer or self._connect()
+        redis = "confirm_publish" not in self._app.conf.broker_transport_options
         with producer.batch():
             for message, pipeline in batch:
                 self._app.send_task(
@@ -210,7 +212,18 @@ class Publisher:
                     kwargsrepr=_kwargsrepr(message.run_ids),
                     ignore_result=True,
                     retry=False,
+                    priority=level_of(message.priority, redis=redis),
                 )
+
+
+def level_of(priority: int, *, redis: bool) -> int:
+    """Return the broker's level for a priority: 100 and more, 1 and more, 0, and below.
+
+    On Redis each level is a list of its own and 0 is read first. On RabbitMQ 9 goes first, where
+    the queue knows priorities: quorum queues do since 4.0, and tell two levels apart.
+    """
+    place = 0 if priority >= URGENT else 1 if priority > 0 else 2 if priority == 0 else 3
+    return 3 * place if redis else 9 - 3 * place
 
 
 def _kwargsrepr(run_ids: Sequence[int]) -> str:

@@ -352,11 +352,18 @@ class Ticks:
 
 def _regrouped(rows: Sequence[Row[Any]], default_queue: str) -> list[Message]:
     """Put runs back into the messages they were sent in, under the same task ids."""
-    groups: dict[tuple[str, str, int], list[int]] = {}
+    groups: dict[tuple[str, str, int, int], list[int]] = {}
     for row in rows:
-        key = (row.message_id, row.queue or default_queue, row.pipeline_id)
+        key = (row.message_id, row.queue or default_queue, row.pipeline_id, row.priority)
         groups.setdefault(key, []).append(row.id)
     return [
-        Message(id=m, queue=q, pipeline_id=p, run_ids=tuple(sorted(ids)), label="sent again")
-        for (m, q, p), ids in groups.items()
+        Message(
+            id=message_id,
+            queue=queue,
+            pipeline_id=pipeline_id,
+            run_ids=tuple(sorted(ids)),
+            label="sent again",
+            priority=priority,
+        )
+        for (message_id, queue, pipeline_id, priority), ids in groups.items()
     ]

@@ -206,6 +206,10 @@ class Database:
         fields = ", ".join(f"json_extract(value, '$.{c}') AS \"{c}\"" for c in columns)
         return f"(SELECT {fields} FROM json_each(:{name})) AS {name}"
 
+    def json_entries(self, column: str) -> str:
+        """Render the members of a JSON object as rows of key and value; of NULL there are none."""
+        return f"json_each_text({column})" if self.postgres else f"json_each({column})"
+
     @property
     def skip_locked(self) -> str:
         """` FOR UPDATE SKIP LOCKED` where rows can be locked one by one."""

@@ -6,7 +6,7 @@ once per row, and with SKIP LOCKED it then chooses others every time, however sm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,16 @@ from backfill.storage.database import Database, to_json
 
 @dataclass(frozen=True)
 class Admission:
-    """One run on its way to the broker, and the message that carries it."""
+    """One run on its way to the broker, and the message that carries it.
+
+    Attributes:
+        pools: Slots by pool that it takes until it ends or is recalled; None for none.
+    """
 
     run_id: int
     message_id: str
     message_size: int
+    pools: Mapping[str, int] | None = None
 
 
 def admit(
@@ -34,23 +39,28 @@ def admit(
     if not admissions:
         return set()
     shape = {"id": "bigint", "message_id": "text", "message_size": "int"}
+    records = [
+        {"id": a.run_id, "message_id": a.message_id, "message_size": a.message_size}
+        for a in admissions
+    ]
+    takes = ""
+    if any(a.pools for a in admissions):
+        shape["pools"] = "json" if db.postgres else "text"
+        takes = ", pools = a.pools"
+        for record, admission in zip(records, admissions, strict=True):
+            record["pools"] = dict(admission.pools) if admission.pools else None
     rows = conn.execute(
         db.sql(
             "UPDATE runs SET state = 'queued', ready = false, waiting_run = NULL, "
             "queued_at = {now}, next_publish_at = {now} + :again, publish_count = 1, "
-            "message_id = a.message_id, message_size = a.message_size "
+            f"message_id = a.message_id, message_size = a.message_size{takes} "
             f"FROM {db.records('a', shape)} "
             f"WHERE runs.id = a.id AND runs.{in_states(RunMove.ADMIT.sources)} AND runs.ready "
             f"RETURNING {RUN_ROW}"
         ),
         {
             "again": publish_again_us,
-            "a": to_json(
-                [
-                    {"id": a.run_id, "message_id": a.message_id, "message_size": a.message_size}
-                    for a in admissions
-                ]
-            ),
+            "a": to_json(records),
         },
     ).all()
     moved = Moved()
@@ -70,7 +80,8 @@ def mark_published_again(
             and published once: the broker's queue was seen empty.
 
     Returns:
-        Rows of id, message_id, message_size, queue, pipeline_id: what to send after the commit.
+        Rows of id, message_id, message_size, queue, pipeline_id, priority: what to send after
+        the commit.
     """
     due = "next_publish_at <= {now}"
     if hurry_after_us is not None:
@@ -82,7 +93,8 @@ def mark_published_again(
             "UPDATE runs SET publish_count = publish_count + 1, next_publish_at = {now} + "
             "CASE WHEN publish_count > 4 THEN 600000000 ELSE :again * (1 << publish_count) END "
             "WHERE id IN (SELECT id FROM chosen) AND state = 'queued' "
-            "RETURNING id, message_id, message_size, queue, pipeline_id"
+            "RETURNING id, message_id, message_size, queue, pipeline_id, coalesce((SELECT "
+            "b.priority FROM backfills b WHERE b.id = runs.backfill_id), -sort) AS priority"
         ),
         {"again": again_us, "limit": limit}
         | ({} if hurry_after_us is None else {"hurry": hurry_after_us}),

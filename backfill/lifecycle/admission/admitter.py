@@ -1,0 +1,163 @@
+"""The admitter: a turn of admission, from what is active to the messages to send."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from backfill.lifecycle import moves
+from backfill.lifecycle.admission.candidates import read_candidates
+from backfill.lifecycle.admission.holds import take_holds
+from backfill.lifecycle.admission.lanes import (
+    Activity,
+    Lane,
+    living_slots,
+    read_lanes,
+)
+from backfill.lifecycle.admission.ledger import Ledger, read_ledger
+from backfill.lifecycle.admission.lines import may_start
+from backfill.lifecycle.admission.packing import Message, pack
+from backfill.lifecycle.admission.sharing import depth_per_slot, share
+from backfill.settings import Settings
+from backfill.storage.database import Database, decoded
+
+
+class Admitter:
+    """Admits runs turn by turn; holds no state between turns."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self._db = db
+        self._settings = settings
+
+    def turn(self, conn: Connection) -> list[Message]:
+        """Admit what fits now; the caller commits, then publishes the messages.
+
+        The caller holds the leader row's lock, so sums of limits are taken by one at a time.
+        """
+        slots = living_slots(self._db, conn, self._settings)
+        lanes = read_lanes(self._db, conn, self._settings)
+        activity = lanes.activity
+        for backfill_id in lanes.closed:
+            if activity.is_queued(backfill_id):
+                moves.recall(self._db, conn, backfill_id)
+        if not lanes.open:
+            return []
+        turn = _Turn(
+            self._db,
+            conn,
+            self._settings,
+            read_ledger(self._db, conn, default_slots=self._settings.pool_slots),
+        )
+        by_queue: dict[str, list[Lane]] = defaultdict(list)
+        for lane in lanes.open:
+            if not self._stuck_elsewhere(lane, activity, slots):
+                by_queue[lane.queue].append(lane)
+        messages: list[Message] = []
+        for queue, together in by_queue.items():
+            messages += turn.fill(together, slots.get(queue, 1), activity.queued(queue))
+        return messages
+
+    def _stuck_elsewhere(self, lane: Lane, activity: Activity, slots: Mapping[str, int]) -> bool:
+        """Say whether enough runs of a backfill wait in a queue that their own tags sent them to.
+
+        Launches are few and have nothing to do with each other: one does not hold up the rest.
+        """
+        return lane.id is not None and any(
+            count >= slots.get(queue, 1) * self._settings.queued_per_slot
+            for (key, queue), count in activity.messages.items()
+            if key == lane.key and queue != lane.queue
+        )
+
+
+class _Turn:
+    """What one turn shares between its lanes: the ledger above all."""
+
+    def __init__(self, db: Database, conn: Connection, settings: Settings, ledger: Ledger) -> None:
+        self._db = db
+        self._conn = conn
+        self._settings = settings
+        self._ledger = ledger
+
+    def fill(self, lanes: Sequence[Lane], slots: int, queued: Counter[int]) -> list[Message]:
+        """Fill the room of one queue, the highest priority first.
+
+        Only messages of the same priority or a higher one are in a run's way: the broker hands
+        those out first. So a run of high priority never waits for the queue to get emptier.
+        """
+        window = slots * depth_per_slot(lanes, self._settings.queued_per_slot)
+        made: list[Message] = []
+        for priority in sorted({lane.priority for lane in lanes}, reverse=True):
+            ahead = sum(count for level, count in queued.items() if level >= priority)
+            if ahead <= window // 2:
+                level = [lane for lane in lanes if lane.priority == priority]
+                made += self._fill_level(level, slots, window - ahead - len(made))
+        return made
+
+    def _fill_level(self, lanes: Sequence[Lane], slots: int, left: int) -> list[Message]:
+        """Share room among equals; what a lane leaves others get."""
+        made: list[Message] = []
+        while left > 0 and (grants := share(left, lanes)):
+            hungry: list[Lane] = []
+            for lane in sorted(lanes, key=lambda lane: lane.level):
+                if lane.key not in grants:
+                    hungry.append(lane)
+                    continue
+                wanted = min(grants[lane.key] * lane.pack, lane.room)
+                taken, more = self._admit(lane, wanted, slots)
+                made += taken
+                left -= len(taken)
+                if more:
+                    admitted = sum(len(m.run_ids) for m in taken)
+                    hungry.append(replace(lane, active=lane.active + admitted))
+            lanes = hungry
+        return made
+
+    def _admit(self, lane: Lane, wanted: int, slots: int) -> tuple[list[Message], bool]:
+        """Admit up to `wanted` runs of a lane; return their messages, and whether it has more."""
+        wanted = min(wanted, self._ledger.fits(self._ledger.needs(lane.pools, lane.tags)))
+        if wanted <= 0:
+            return [], False
+        found = read_candidates(self._db, self._conn, lane, self._ledger, limit=wanted)
+        more = len(found) == wanted
+        if lane.in_line:
+            found = [run for run in found[:1] if may_start(self._db, self._conn, lane, run)]
+            more = False
+        needs = {run.id: self._needs(lane, run) for run in found}
+        affordable = [run for run in found if self._ledger.take(needs[run.id])]
+        held = take_holds(self._db, self._conn, lane, affordable) if affordable else set[int]()
+        for run in affordable:
+            if run.id not in held:
+                self._ledger.give_back(needs[run.id])
+        return self._queue(lane, [run for run in affordable if run.id in held], needs, slots), more
+
+    def _needs(self, lane: Lane, run: Row[Any]) -> dict[str, int]:
+        if lane.id is not None and not self._ledger.keys:
+            return self._ledger.needs(lane.pools, {})
+        pools = decoded(run.pools) or {} if lane.id is None else lane.pools
+        return self._ledger.needs(pools, {**lane.tags, **(decoded(run.tags) or {})})
+
+    def _queue(
+        self,
+        lane: Lane,
+        runs: Sequence[Row[Any]],
+        needs: Mapping[int, Mapping[str, int]],
+        slots: int,
+    ) -> list[Message]:
+        """Move runs that have all they need; return the messages that carry them."""
+        if not runs:
+            return []
+        limited = {run.id for run in runs if needs[run.id]}
+        messages = pack(runs, lane, slots, single=limited)
+        admissions = [
+            moves.Admission(run, message.id, len(message.run_ids), needs[run] or None)
+            for message in messages
+            for run in message.run_ids
+        ]
+        again_us = int(self._settings.republish_seconds * 1e6)
+        moved = moves.admit(self._db, self._conn, admissions, publish_again_us=again_us)
+        assert len(moved) == len(admissions), "a locked run moved under its lock"
+        return messages
