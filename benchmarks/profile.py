@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,7 +23,7 @@ from typing import Any
 from backfill.storage.database import Database
 from benchmarks import windows
 from benchmarks.goals import parser
-from benchmarks.harness import Cost, Stack, family, measured, stack, table, wait_for
+from benchmarks.harness import Cost, family, measured, stack, table, wait_for
 from benchmarks.serving import Listener, api
 
 WARM_UP = 400
@@ -35,12 +34,16 @@ DATABASE = {
     "pg_stat_statements.track_planning": "on",
     "auto_explain.log_analyze": "on",
     "auto_explain.log_buffers": "on",
+    "auto_explain.log_verbose": "on",  # tells the id of the statement
     "auto_explain.log_min_duration": "0",
-    "auto_explain.sample_rate": "0.02",
+    "auto_explain.sample_rate": "0.05",
     "auto_explain.log_format": "json",
     "compute_query_id": "on",
     "log_line_prefix": "",
 }
+
+
+_OURS = re.compile(r"\((backfill|workers)/")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ def bench(runs: int, *, packed: bool, seconds: float, keep: Path | None = None) 
         services.callback(db.dispose)
         client = services.enter_context(api(made))
         services.enter_context(made.worker(processes=2))
-        services.enter_context(made.coordinator(**({} if packed else {"BACKFILL_PACK_SECONDS": "0"})))
+        services.enter_context(
+            made.coordinator(**({} if packed else {"BACKFILL_PACK_SECONDS": "0"}))
+        )
         services.enter_context(Listener(client))
 
         def backfill(first: int, count: int) -> None:
@@ -159,7 +164,7 @@ def _processes(roots: Mapping[str, int]) -> Iterable[tuple[str, int]]:
 def _shares(
     stacks: Counter[tuple[str, ...]],
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-    """Return the functions that own most samples, and those that most samples are within."""
+    """Return the functions that own most samples, and those of ours that most are within."""
     own: Counter[str] = Counter()
     within: Counter[str] = Counter()
     for frames, count in stacks.items():
@@ -168,9 +173,12 @@ def _shares(
         for name in set(named):
             within[name] += count
     total = max(1, sum(stacks.values()))
+    ours = [
+        (name, n) for name, n in within.most_common() if re.search(r"\((backfill|workers)/", name)
+    ]
     return (
         [(name, n / total) for name, n in own.most_common(40)],
-        [(name, n / total) for name, n in within.most_common(120)],
+        [(name, n / total) for name, n in ours[:80]],
     )
 
 

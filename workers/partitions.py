@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from backfill.definitions.keys import TimeWindow
+from backfill.definitions.listing import Partitions
 from backfill.definitions.partition import Partition
 from backfill.definitions.partition_set import PartitionSetDefinition
-from backfill.definitions.partitions import DynamicKeys
+from backfill.definitions.partitions import DynamicKeys, TimeWindowPartitionsDefinition
 from backfill.errors import NotFound
 from backfill.execution.outcomes import ErrorInfo, RunEnd, RunOutcome
 
 HANDED_BACK_TIMES = 6
 FIRST_DELAY_SECONDS = 10.0
+KEPT_FOR = timedelta(seconds=0.5)
 
 
 class Place(NamedTuple):
@@ -38,28 +41,60 @@ class PartitionGone(Exception):
     certain: bool
 
 
-def find_partition(
-    partition_set: PartitionSetDefinition,
-    key: str,
-    at: datetime,
-    *,
-    dynamic_keys: DynamicKeys,
-    same_code: bool,
-) -> Place:
-    """Find a partition in its set.
+class _Kept(NamedTuple):
+    """The windows of a set as they were at a time."""
 
-    Args:
-        at: Not before the moment the partition was selected.
+    partition_set: PartitionSetDefinition
+    at: datetime
+    partitions: Partitions
 
-    Raises:
-        PartitionGone: The set does not have it.
+
+class Places:
+    """Finds the partitions of runs in their sets.
+
+    Runs come many at a time: the windows of a set are computed for one moment and serve the runs
+    of the next half second. What is not among them is asked for anew.
     """
-    try:
-        partition = partition_set.get_partition(key, at, dynamic_keys=dynamic_keys)
-    except NotFound:
-        raise PartitionGone(partition_set.name, key, same_code) from None
-    window = partition_set.key_space(at, dynamic_keys=dynamic_keys).window_of(key)
-    return Place(partition, window)
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+
+    def find(
+        self,
+        partition_set: PartitionSetDefinition,
+        key: str,
+        at: datetime,
+        *,
+        dynamic_keys: Callable[[str], DynamicKeys],
+        same_code: bool,
+    ) -> Place:
+        """Find a partition in its set.
+
+        Args:
+            at: Not before the moment the partition was selected.
+            dynamic_keys: Returns where the dynamic parts of a key are found.
+
+        Raises:
+            PartitionGone: The set does not have it.
+        """
+        if partition_set.kind == TimeWindowPartitionsDefinition.kind:
+            partition = self._windows(partition_set, at).find(key)
+            if partition is not None:
+                return Place(partition, partition.time_window)
+        try:
+            found = dynamic_keys(key)
+            partition = partition_set.get_partition(key, at, dynamic_keys=found)
+        except NotFound:
+            raise PartitionGone(partition_set.name, key, same_code) from None
+        window = partition_set.key_space(at, dynamic_keys=found).window_of(key)
+        return Place(partition, window)
+
+    def _windows(self, partition_set: PartitionSetDefinition, at: datetime) -> Partitions:
+        kept = self._kept.get(partition_set.name)
+        if kept is None or kept.partition_set is not partition_set or at - kept.at > KEPT_FOR:
+            kept = _Kept(partition_set, at, partition_set.partitions(at))
+            self._kept[partition_set.name] = kept
+        return kept.partitions
 
 
 def without_partition(gone: PartitionGone, *, attempt: int, reloads: bool) -> RunOutcome:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -18,7 +19,7 @@ from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
 from workers.earlier import earlier
 from workers.loading import Loader
-from workers.partitions import find_partition
+from workers.partitions import Places
 
 BACKFILL_CACHE_SECONDS = 5.0
 
@@ -60,6 +61,7 @@ class Preparer:
         self._loader = Loader(settings.definition_sources(), reloads=settings.reload)
         self._plans: dict[tuple[str, tuple[str, ...] | None], ExecutionPlan] = {}
         self._backfills: dict[int, tuple[float, _BackfillFacts]] = {}
+        self._places = Places()
         self._names: dict[str, dict[int, str]] = {"pipelines": {}, "partition_sets": {}}
 
     def refresh(self) -> None:
@@ -87,11 +89,11 @@ class Preparer:
         if row.partition is not None:
             set_name = self._name("partition_sets", row.set_id)
             partition_set = registry.partition_set(set_name)
-            partition, window = find_partition(
+            partition, window = self._places.find(
                 partition_set,
                 row.partition,
                 datetime.fromtimestamp(max(row.at, facts.selected_at) / 1e6, UTC),
-                dynamic_keys=keys_of_run(self._db, row.partition),
+                dynamic_keys=partial(keys_of_run, self._db),
                 same_code=facts.code_version == registry.version,
             )
             config = partition_set.run_config_for_partition(partition)

@@ -29,6 +29,9 @@ NOTIFY_SECONDS = 0.02
 GIVE_UP_SECONDS = 3600.0
 
 
+_Live = tuple[StepState, int, int]  # of a step that has not ended: state, tries, since when
+
+
 class RunRecorder:
     """What one attempt says while it executes; the reporter takes it from here."""
 
@@ -40,17 +43,18 @@ class RunRecorder:
         self._log_limit = log_limit
         self._lock = threading.Lock()
         self._report = Report(claim)
-        self._live: dict[str, StepOutcome] = {}
-        self._live_told: dict[str, StepOutcome] = {}
+        self._begun = False
+        self._live: dict[str, _Live] = {}
+        self._live_told: dict[str, _Live] = {}
 
     # -- what the engine calls ----------------------------------------------------------------
 
     def step_started(self, step: str, tries: int, at: int) -> None:
-        self._live[step] = StepOutcome(step, StepState.RUNNING, tries=tries, started_at=at)
+        self._live[step] = (StepState.RUNNING, tries, at)
 
     def step_retrying(self, step: str, tries: int, at: int, error: ErrorInfo) -> None:
         with self._lock:
-            self._live[step] = StepOutcome(step, StepState.RETRYING, tries=tries, started_at=at)
+            self._live[step] = (StepState.RETRYING, tries, at)
             self._report.errors.append((step, tries, at, error))
 
     def step_finished(self, outcome: StepOutcome) -> None:
@@ -80,16 +84,23 @@ class RunRecorder:
         """Take what is new since the last call, running steps included; None when nothing is."""
         with self._lock:
             report, self._report = self._report, Report(self.claim)
-            new = [s for n, s in list(self._live.items()) if self._live_told.get(n) != s]
-            self._live_told.update({s.step: s for s in new})
-        report.steps += new
-        return report if report.steps or report.logs or report.errors else None
+            new = {n: told for n, told in self._live.items() if self._live_told.get(n) != told}
+            self._live_told.update(new)
+        report.steps += [
+            StepOutcome(step, state, tries=tries, started_at=at)
+            for step, (state, tries, at) in new.items()
+        ]
+        if not (report.steps or report.logs or report.errors):
+            return None
+        self._begun = True
+        return report
 
     def end(self, outcome: RunOutcome, *, at: int, busy_us: int) -> Report:
         """Take the last report of this attempt, its end included."""
         with self._lock:
             report, self._report = self._report, Report(self.claim)
         report.outcome = outcome
+        report.whole = not self._begun
         report.version = self.version
         report.busy_us = busy_us
         if outcome.error is not None and outcome.failed_step is None:

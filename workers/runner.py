@@ -58,9 +58,9 @@ class Runner:
         self.slot = slot
         self._settings = settings
         self._worker_id = worker_id
-        self._db = Database(url, pool_size=2)
+        self._db = Database(url, pool_size=2, queueing=True)
         # A claim lost in a database crash is only run again: it need not wait for the disk.
-        self._claims = Database(url, relaxed=True, pool_size=1)
+        self._claims = Database(url, relaxed=True, pool_size=1, queueing=True)
         self._reporter = Reporter(self._db, settings, token_done=slot.drop)
         self._outputs = FileOutputStore(settings.effective_storage_url())
         self._preparer = Preparer(settings, self._claims)

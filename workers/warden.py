@@ -54,7 +54,9 @@ class Warden:
         self._board = board
         self._hello = hello
         self._is_ending = is_ending
-        self._db = Database(settings.effective_database_url(), pool_size=1, forking=True)
+        self._db = Database(
+            settings.effective_database_url(), pool_size=1, forking=True, queueing=True
+        )
         self._stop = threading.Event()
         self._press_at: float | None = None
         self._pressed_at: float | None = None

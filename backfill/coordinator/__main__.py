@@ -17,7 +17,7 @@ def main() -> None:
     configure_logging()
     settings = get_settings()
     # What a database crash forgets of the coordinator's commits, the next turn does again.
-    db = Database(settings.effective_database_url(), relaxed=True)
+    db = Database(settings.effective_database_url(), relaxed=True, queueing=True)
     db.require_schema()
     definitions = DefinitionsProcess(
         settings.definition_sources(),

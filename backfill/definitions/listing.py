@@ -72,8 +72,11 @@ class Computed:
     definition: PartitionsDefinition | None = None
 
     def find(self, key: str) -> Partition | None:
-        if self.keys.index_of(key) is None:
+        index = self.keys.index_of(key)
+        if index is None:
             return None
+        if isinstance(self.keys, TimeWindowKeys):
+            return self._partition(key, self.keys.window_at(index))
         return self._partition(key, self.keys.window_of(key))
 
     def between(self, start: int, stop: int) -> Iterator[Partition]:

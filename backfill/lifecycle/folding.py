@@ -6,7 +6,6 @@ twice. Only rows that no concurrent transaction can still come before are read.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, Row
 from backfill.lifecycle import breaker, moves
 from backfill.states import RUN_FINAL, RunState
 from backfill.storage.database import Database
+from backfill.storage.queries.feed import body_of
 
 CURSOR = "counts"
 STATES = tuple(state.value for state in RunState)
@@ -49,7 +49,7 @@ def fold(db: Database, conn: Connection, *, limit: int = 2000) -> Folded:
     ended: list[int] = []
     ends: dict[int, list[tuple[int, bool]]] = defaultdict(list)
     for row in rows:
-        body = json.loads(row.body)
+        body = body_of(row.body)
         for backfill_id, told in breaker.ends_told(body, row.at).items():
             ends[backfill_id] += told
         for backfill_id, moved in body.get("counts", {}).items():

@@ -1,14 +1,13 @@
 """The rollup behind the matrix overview: counts by step and status for blocks of partitions.
 
-Blocks are recomputed from the same code that draws a page of the matrix, so the two never
-disagree. The feed says which blocks something moved in; marks and the feed's cursor are one
-transaction, so a crash forgets none. A hot block is recomputed at most every few seconds.
+Blocks are counted by the rules that draw a page of the matrix, so the two never disagree. The feed
+says which blocks something moved in; marks and the feed's cursor are one transaction, so a crash
+forgets none. A hot block is recomputed at most every few seconds.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,8 +17,9 @@ from sqlalchemy import Connection, Row
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError
 from backfill.storage.database import Database, to_json
-from backfill.storage.queries.matrix import PartitionRow, matrix_page
-from backfill.storage.queries.overview import BLOCK, DIRECT, RUN_ROW
+from backfill.storage.queries.counting import Counts, count_page
+from backfill.storage.queries.feed import body_of
+from backfill.storage.queries.overview import BLOCK, DIRECT
 
 CURSOR = "matrix"
 FEED_ROWS = 1_000
@@ -68,7 +68,7 @@ def _touched(rows: Iterable[Row[Any]]) -> tuple[dict[int, set[str]], set[int]]:
     keys: dict[int, set[str]] = defaultdict(set)
     whole: set[int] = set()
     for row in rows:
-        body = json.loads(row.body)
+        body = body_of(row.body)
         listed = body.get("runs") or ()
         for run in listed:
             if run[4] is not None:
@@ -158,8 +158,8 @@ def _compute_one(db: Database, definitions: Definitions, found: Row[Any], at: da
     except BackfillError:
         keys, steps = [], []
     with db.read() as conn:
-        rows = matrix_page(db, conn, found.name, keys, steps) if keys else []
-    db.transact(lambda conn: _write_block(db, conn, found, keys, rows))
+        counts = count_page(db, conn, found.name, keys, steps) if keys else {}
+    db.transact(lambda conn: _write_block(db, conn, found, keys, counts))
 
 
 def steps_of(definitions: Definitions, set_name: str) -> list[str]:
@@ -168,22 +168,12 @@ def steps_of(definitions: Definitions, set_name: str) -> list[str]:
     return [s.name for s in catalog.pipeline(catalog.partition_set(set_name).pipeline).steps]
 
 
-def counted(rows: Iterable[PartitionRow]) -> dict[str, dict[str, int]]:
-    """Return step -> status -> count of matrix rows; `RUN_ROW` counts the newest runs' states."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        for step, box in row.boxes.items():
-            counts[step][box.status.value] += 1
-        counts[RUN_ROW][row.state.value if row.state is not None else "missing"] += 1
-    return {step: dict(by_status) for step, by_status in counts.items()}
-
-
 def _write_block(
     db: Database,
     conn: Connection,
     found: Row[Any],
     keys: Sequence[str],
-    rows: Sequence[PartitionRow],
+    counts: Counts,
 ) -> None:
     key = {"set": found.set_id, "block": found.block}
     if keys:
@@ -195,7 +185,7 @@ def _write_block(
                 "ON CONFLICT (set_id, block) DO UPDATE SET first_key = excluded.first_key, "
                 "counts = excluded.counts, computed_at = excluded.computed_at"
             ),
-            {**key, "first": keys[0], "counts": to_json(counted(rows))},
+            {**key, "first": keys[0], "counts": to_json(counts)},
         )
     else:
         conn.execute(

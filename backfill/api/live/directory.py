@@ -57,16 +57,19 @@ class Directory:
     def _learn_runs(self, conn: Connection, rows: Sequence[FeedRow]) -> set[int]:
         """Return the ids of the sets that the runs are of."""
         named: set[int] = set()
+        sets: set[int] = set()
         for row in rows:
             for run_id, _, _, backfill_id, set_id, partition in row.body.get("runs", ()):
-                _remember(self._runs, run_id, RunPlace(backfill_id, set_id, partition))
-                named.add(run_id)
+                if run_id not in self._runs:
+                    _remember(self._runs, run_id, RunPlace(backfill_id, set_id, partition))
+                if set_id is not None:
+                    sets.add(set_id)
             named.update(step[0] for step in row.body.get("steps", ()))
             named.update(row.body.get("logs", ()))
         if unknown := named - self._runs.keys():
             for run_id, place in run_places(self._db, conn, sorted(unknown)).items():
                 _remember(self._runs, run_id, place)
-        return {s for run_id in named if (s := self.run(run_id).set_id) is not None}
+        return sets | {s for run_id in named if (s := self.run(run_id).set_id) is not None}
 
     def _learn_backfills(self, conn: Connection, rows: Sequence[FeedRow]) -> set[int]:
         """Return the ids of the sets that the backfills are of."""

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 
 from backfill.api.context import Api, Context, NamePath
 from backfill.errors import Invalid, NotFound
-from backfill.lifecycle.rollup import counted, steps_of
+from backfill.lifecycle.rollup import steps_of
 from backfill.schemas.overview import Overview, OverviewBucket
+from backfill.storage.queries.counting import counted
 from backfill.storage.queries.matrix import matrix_page
 from backfill.storage.queries.overview import (
     BLOCK,

@@ -36,7 +36,7 @@ def claim(
         "worker_id = :worker, lease_expires_at = {now} + :lease, next_publish_at = NULL, "
         "started_at = {now}, "
         "message_size = CASE WHEN message_size < :together THEN :together ELSE message_size END "
-        f"WHERE {db.one_of('id', 'ids')} AND {in_states(RunMove.CLAIM.sources)} "
+        f"WHERE {db.one_of('id', 'ids')} AND {db.checked(in_states(RunMove.CLAIM.sources))} "
         f"RETURNING {ROW}, generation, pipeline_id, message_id, message_size, queued_at, "
         "tags, run_config, steps, parent_id, mode, timeout_seconds, failures, started_at, "
         "{now} AS at",
@@ -57,12 +57,14 @@ def claimed_already(
     db: Database, conn: Connection, run_ids: Sequence[int], token: int
 ) -> Sequence[Row[Any]]:
     """Return the runs this token holds: the answer to a claim whose reply was lost."""
+    running = in_states([RunState.RUNNING])
     return conn.execute(
         db.sql(
             f"SELECT {ROW}, generation, pipeline_id, message_id, message_size, queued_at, tags, "
-            "run_config, steps, parent_id, mode, timeout_seconds, failures, started_at, {now} AS at "
+            "run_config, steps, parent_id, mode, timeout_seconds, failures, started_at, "
+            "{now} AS at "
             f"FROM runs WHERE {db.one_of('id', 'ids')} AND token = :token "
-            "AND state = 'running' ORDER BY id"
+            f"AND {db.checked(running)} ORDER BY id"
         ),
         {"ids": db.ints(run_ids), "token": token},
     ).all()

@@ -31,6 +31,7 @@ class Report:
         steps: Step outcomes so far unreported; running and retrying ones may come again.
         errors: (step, try, at, error) of every failed try.
         busy_us: Time the attempt took, when it ended.
+        whole: It tells everything of an attempt that ended: no step of it was written before.
     """
 
     claim: Claim
@@ -40,6 +41,7 @@ class Report:
     outcome: RunOutcome | None = None
     version: str | None = None
     busy_us: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backfill.execution.outcomes import ErrorInfo
+from backfill.execution.outcomes import RunOutcome
 from backfill.lifecycle.likeness import error_key
 from backfill.lifecycle.moves.deciding import Ending
 from backfill.lifecycle.moves.feed import Moved
@@ -53,7 +53,8 @@ def write_endings(batch: Batch, endings: Sequence[Ending], moved: Moved) -> None
         f"run_config = CASE WHEN {final} AND f.run_config IS NOT NULL THEN {json_type} "
         "ELSE runs.run_config END, version = coalesce(f.version, runs.version) "
         f"FROM {db.records('f', _ENDING_SHAPE)} "
-        "WHERE runs.id = f.id AND runs.attempt = f.attempt AND runs.state = 'running'",
+        "WHERE runs.id = f.id AND runs.attempt = f.attempt AND "
+        + db.checked("runs.state = 'running'"),
         {"f": to_json([_values(e) for e in endings])},
         expect=len(endings),
     )
@@ -67,9 +68,8 @@ def write_endings(batch: Batch, endings: Sequence[Ending], moved: Moved) -> None
 
 
 def _values(ending: Ending) -> dict[str, Any]:
-    outcome = ending.report.outcome if ending.report else None
-    error = outcome.error if outcome else None
-    return {
+    """Return what the row becomes; what has no value is left out."""
+    values: dict[str, Any] = {
         "id": ending.row.id,
         "attempt": ending.row.attempt,
         "state": ending.move.target.value,
@@ -77,26 +77,39 @@ def _values(ending: Ending) -> dict[str, Any]:
         "failed": ending.failed,
         "crashed": ending.crashed,
         "alone": ending.alone,
-        "reason": cut(ending.reason),
-        "failed_step": outcome.failed_step if outcome else None,
-        "error_type": error.type if error else None,
-        "error_message": cut(error.message) if error else None,
-        "error_key": _error_key(ending, error),
-        "run_config": to_json(outcome.run_config)
-        if outcome is not None and outcome.run_config
-        else None,
-        "version": ending.report.version if ending.report else None,
     }
+    if ending.reason is not None:
+        values["reason"] = cut(ending.reason)
+    if ending.move.target is RunState.FAILED:
+        values["error_key"] = _error_key(ending)
+    report = ending.report
+    if report is None:
+        return values
+    if report.version is not None:
+        values["version"] = report.version
+    if report.outcome is not None:
+        values |= _outcome_values(report.outcome)
+    return values
 
 
-def _error_key(ending: Ending, error: ErrorInfo | None) -> str | None:
-    """Return what a failure is grouped by; None for what is no failure, or not yet."""
-    if ending.move.target is not RunState.FAILED:
-        return None
+def _outcome_values(outcome: RunOutcome) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if outcome.run_config:
+        values["run_config"] = to_json(outcome.run_config)
+    if outcome.failed_step is not None:
+        values["failed_step"] = outcome.failed_step
+    if outcome.error is not None:
+        values |= {"error_type": outcome.error.type, "error_message": cut(outcome.error.message)}
+    return values
+
+
+def _error_key(ending: Ending) -> str:
+    """Return what a failure is grouped by."""
     partition = ending.row.partition
-    if error is None:
+    outcome = ending.report.outcome if ending.report else None
+    if outcome is None or outcome.error is None:
         return error_key(None, ending.reason, partition=partition)
-    return error_key(error.type, error.message, partition=partition)
+    return error_key(outcome.error.type, outcome.error.message, partition=partition)
 
 
 def _archive(batch: Batch, endings: Sequence[Ending]) -> None:

@@ -49,13 +49,14 @@ def admit(
         takes = ", pools = a.pools"
         for record, admission in zip(records, admissions, strict=True):
             record["pools"] = dict(admission.pools) if admission.pools else None
+    pending = in_states(RunMove.ADMIT.sources)
     rows = conn.execute(
         db.sql(
             "UPDATE runs SET state = 'queued', ready = false, waiting_run = NULL, "
             "queued_at = {now}, next_publish_at = {now} + :again, publish_count = 1, "
             f"message_id = a.message_id, message_size = a.message_size{takes} "
             f"FROM {db.records('a', shape)} "
-            f"WHERE runs.id = a.id AND runs.{in_states(RunMove.ADMIT.sources)} AND runs.ready "
+            f"WHERE runs.id = a.id AND {db.checked('runs.' + pending)} AND runs.ready "
             f"RETURNING {RUN_ROW}"
         ),
         {
@@ -148,10 +149,11 @@ def wake_due(db: Database, conn: Connection, limit: int) -> int:
 
 def wake_waiting(db: Database, conn: Connection, finished: Sequence[int]) -> int:
     """Make runs ready that were parked behind the holds of `finished` runs."""
+    pending = in_states([RunState.PENDING])
     result = conn.execute(
         db.sql(
             "UPDATE runs SET ready = true, waiting_run = NULL "
-            f"WHERE {db.one_of('waiting_run', 'ids')} AND state = 'pending'"
+            f"WHERE {db.one_of('waiting_run', 'ids')} AND {db.checked(pending)}"
         ),
         {"ids": db.ints(finished)},
     )

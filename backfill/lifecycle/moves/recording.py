@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, released, reported
 from backfill.lifecycle.moves.endings import write_endings
-from backfill.lifecycle.moves.feed import Moved, add_told
+from backfill.lifecycle.moves.feed import Moved, add_told, in_states
 from backfill.lifecycle.moves.skipping import note_drift
 from backfill.lifecycle.moves.steps import (
     close_running_of,
@@ -172,7 +172,8 @@ def _lock(db: Database, conn: Connection, ids: Sequence[int]) -> dict[int, Row[A
     """Lock the running rows among `ids`, in id order so that two batches cannot deadlock."""
     rows = conn.execute(
         db.sql(
-            f"SELECT {HELD} FROM runs WHERE {db.one_of('id', 'ids')} AND state = 'running' "
+            f"SELECT {HELD} FROM runs WHERE {db.one_of('id', 'ids')} "
+            f"AND {db.checked(in_states([RunState.RUNNING]))} "
             f"ORDER BY id{db.for_update}"
         ),
         {"ids": db.ints(ids)},

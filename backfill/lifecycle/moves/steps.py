@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
 from backfill.definitions.text import storable
-from backfill.execution.outcomes import ErrorInfo
+from backfill.execution.outcomes import ErrorInfo, StepOutcome
 from backfill.lifecycle.moves.deciding import Ending, Report
 from backfill.lifecycle.moves.feed import Moved, tell
 from backfill.states import RUN_FINAL, STEP_FINAL, AttemptEnd, RunState, StepState
@@ -26,44 +27,64 @@ _STEP_SHAPE = {
     "metadata": "text",
     "outputs": "text",
 }
-_STEP_OVERWRITES = ", ".join(
-    f"{c} = excluded.{c}"
-    for c in ("state", "tries", "started_at", "finished_at", "reason", "metadata", "outputs")
+_OVERWRITTEN = ("state", "tries", "started_at", "finished_at", "reason", "metadata", "outputs")
+_OVERWRITING = (
+    "ON CONFLICT (run_id, attempt, step) DO UPDATE SET "
+    + ", ".join(f"{c} = excluded.{c}" for c in _OVERWRITTEN)
+    + " WHERE step_outcomes.state IN ('running', 'retrying')"
 )
 
 
 def write_steps(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
-    """Write the step outcomes of locked runs; a final one is never overwritten."""
-    values = [
-        {
-            "run_id": r.claim.run_id,
-            "attempt": r.claim.attempt,
-            "step": s.step,
-            "state": s.state.value,
-            "tries": s.tries,
-            "started_at": s.started_at,
-            "finished_at": s.finished_at if s.state in STEP_FINAL else None,
-            "reason": cut(s.reason),
-            "metadata": to_json(s.metadata) if s.metadata else None,
-            "outputs": to_json(s.outputs) if s.outputs else None,
-        }
-        for r in reports
-        for s in r.steps
-    ]
-    if not values:
-        return
+    """Write the step outcomes of locked runs; a final one is never overwritten.
+
+    What a whole attempt left has no rows to meet, so no conflict with them is looked for: that
+    would cost as much as the rows.
+    """
+    for name, met, some in (
+        ("s", "", [r for r in reports if r.whole]),
+        ("t", _OVERWRITING, [r for r in reports if not r.whole]),
+    ):
+        values = [_step_values(r, s) for r in some for s in r.steps]
+        if values:
+            _add_steps(batch, name, values, met)
+            moved.steps.extend([v["run_id"], v["step"], v["state"]] for v in values)
+
+
+def _add_steps(batch: Batch, name: str, values: Sequence[dict[str, Any]], met: str) -> None:
     as_json = "CAST({} AS json)" if batch.db.postgres else "{}"
     batch.add(
         "INSERT INTO step_outcomes (run_id, attempt, step, state, tries, started_at, "
-        "finished_at, reason, metadata, outputs) "
-        "SELECT s.run_id, s.attempt, s.step, s.state, s.tries, s.started_at, s.finished_at, "
-        f"s.reason, {as_json.format('s.metadata')}, {as_json.format('s.outputs')} "
-        f"FROM {batch.db.records('s', _STEP_SHAPE)} WHERE true "
-        f"ON CONFLICT (run_id, attempt, step) DO UPDATE SET {_STEP_OVERWRITES} "
-        "WHERE step_outcomes.state IN ('running', 'retrying')",
-        {"s": to_json(values)},
+        f"finished_at, reason, metadata, outputs) SELECT {name}.run_id, {name}.attempt, "
+        f"{name}.step, {name}.state, {name}.tries, {name}.started_at, {name}.finished_at, "
+        f"{name}.reason, {as_json.format(name + '.metadata')}, "
+        f"{as_json.format(name + '.outputs')} "
+        f"FROM {batch.db.records(name, _STEP_SHAPE)} WHERE true {met}",
+        {name: to_json(values)},
     )
-    moved.steps.extend([v["run_id"], v["step"], v["state"]] for v in values)
+
+
+def _step_values(report: Report, step: StepOutcome) -> dict[str, Any]:
+    """Return the columns of a step's row that have a value."""
+    state = step.state
+    values: dict[str, Any] = {
+        "run_id": report.claim.run_id,
+        "attempt": report.claim.attempt,
+        "step": step.step,
+        "state": state.value,
+        "tries": step.tries,
+    }
+    if step.started_at is not None:
+        values["started_at"] = step.started_at
+    if state in STEP_FINAL:
+        values["finished_at"] = step.finished_at
+    if step.reason is not None:
+        values["reason"] = cut(step.reason)
+    if step.metadata:
+        values["metadata"] = to_json(step.metadata)
+    if step.outputs:
+        values["outputs"] = to_json(step.outputs)
+    return values
 
 
 def close_running_of(db: Database, conn: Connection, endings: Sequence[Ending]) -> None:

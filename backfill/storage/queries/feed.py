@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
@@ -35,8 +36,7 @@ class FeedRow:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class RunPlace:
+class RunPlace(NamedTuple):
     """What a run belongs to."""
 
     backfill_id: int | None
@@ -123,3 +123,10 @@ def set_names(db: Database, conn: Connection) -> Mapping[int, str]:
 
 def _row(row: Row[Any]) -> FeedRow:
     return FeedRow(Place(row.xid, row.id), row.at, json.loads(row.body))
+
+
+@lru_cache(maxsize=32)
+def body_of(body: str) -> Mapping[str, Any]:
+    """Return what a feed row tells; decoded once for all who read it, and changed by none."""
+    decoded: Mapping[str, Any] = json.loads(body)
+    return decoded

@@ -269,11 +269,11 @@ def _box(step: str, runs: Sequence[_Run], outcomes: Mapping[int, Mapping[str, Ro
 
 
 def _status(run: _Run, outcome: Row[Any]) -> BoxStatus:
-    return _status_of(run.state, outcome.state, outcome.attempt == run.attempt)
+    return status_of(run.state, outcome.state, newest_attempt=outcome.attempt == run.attempt)
 
 
 @cache
-def _status_of(run: RunState, outcome: str, newest_attempt: bool) -> BoxStatus:
+def status_of(run: RunState, outcome: str, *, newest_attempt: bool) -> BoxStatus:
     """Say what a step's newest outcome means for its box: a run on its way may try it again."""
     state = StepState(outcome)
     over = run in RUN_FINAL or state in {StepState.SUCCEEDED, StepState.SKIPPED}
