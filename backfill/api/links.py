@@ -23,6 +23,7 @@ OF_BACKFILL = links(
         "pause_backfill",
         "resume_backfill",
         "cancel_backfill",
+        "retry_backfill",
     ),
 )
 OF_RUN = links(
@@ -33,5 +34,7 @@ OF_RUN = links(
         "get_logs_of_run",
         "get_events_of_run",
         "cancel_run",
+        "reexecute_run",
+        "get_lineage_of_run",
     ),
 )

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from backfill.cli import (
     access,
+    again,
     backfills,
     definitions,
     drift,
@@ -83,6 +84,7 @@ for module in (
     why,
     drift,
     runs,
+    again,
     exporting,
     matrix,
     definitions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from backfill.client.exporting import export
-from backfill.client.handles import BackfillHandle, RunHandle
+from backfill.client.handles import BackfillHandle, RunHandle, again
 from backfill.client.listening import listen
 from backfill.client.partitions import DynamicPartitions, validations
 from backfill.client.schedules import ScheduleHandle
@@ -31,6 +32,7 @@ from backfill.schemas.exports import RunsCanceled
 from backfill.schemas.fleet import Fleet
 from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
+from backfill.schemas.reexecution import RunsReexecuted
 from backfill.schemas.runs import Run, RunSteps
 from backfill.schemas.schedules import Schedules, ScheduleStatus
 from backfill.schemas.statistics import Statistics
@@ -229,8 +231,14 @@ class Client:
         steps: Sequence[str] | None = None,
         priority: int = 0,
         max_failures: int = 0,
+        idempotency_key: str | None = None,
     ) -> RunHandle:
-        """Launch one run. It is not sent twice: a lost answer leaves it open whether it runs."""
+        """Launch one run.
+
+        Args:
+            idempotency_key: Give the same one again to get the same run; drawn at random when not
+                given, so that a retried request makes only one.
+        """
         body = {
             "pipeline": pipeline,
             "partition_set": partition_set,
@@ -241,7 +249,10 @@ class Client:
             "priority": priority,
             "max_failures": max_failures,
         }
-        return RunHandle(self.transport, Run.model_validate(self._post("/runs", body)))
+        told = self.transport.send(
+            "POST", "/runs", body=body, idempotency_key=idempotency_key or _new_key()
+        )
+        return RunHandle(self.transport, Run.model_validate(told))
 
     def run(self, run_id: str | int) -> RunHandle:
         """Return a run."""
@@ -256,14 +267,29 @@ class Client:
         partition: str | None = None,
         pipeline: str | None = None,
         states: Sequence[RunState | str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        schedule: str | None = None,
+        created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
     ) -> Iterator[Run]:
-        """Iterate over runs, newest first."""
+        """Iterate over runs, newest first.
+
+        Args:
+            tags: All of these, a run's own or its backfill's.
+            schedule: Made by ticks of this schedule.
+            created_after: Made at this time or later; a text is ISO 8601.
+            created_before: Made before this time.
+        """
         wanted = {
             "backfill": backfill,
             "partition_set": partition_set,
             "partition": partition,
             "pipeline": pipeline,
             "state": _listed(states),
+            "tag": _pairs(tags),
+            "schedule": schedule,
+            "created_after": _iso(created_after),
+            "created_before": _iso(created_before),
         }
         return self.pages("/runs", Run, wanted)
 
@@ -271,10 +297,13 @@ class Client:
         """Give an export of `runs` or `outcomes` as `csv` or `jsonl`, as it comes.
 
         Args:
-            wanted: As `runs` takes, and `created_after` and `created_before` (ISO 8601).
+            wanted: As `runs` takes.
         """
         states = _listed(wanted.pop("states", None))
-        return export(self.transport, table, {"format": format, "state": states, **wanted})
+        tags = _pairs(wanted.pop("tags", None))
+        times = {name: _iso(wanted.pop(name, None)) for name in ("created_after", "created_before")}
+        params = {"format": format, "state": states, "tag": tags, **times, **wanted}
+        return export(self.transport, table, params)
 
     def cancel_runs(
         self,
@@ -287,11 +316,36 @@ class Client:
         """Cancel at most `limit` unfinished runs, newest first; ask again while there are `more`.
 
         Args:
-            wanted: As `export` takes; at least one must narrow them.
+            wanted: As `runs` takes; at least one must narrow them.
         """
-        body = {"state": _listed(states), "limit": limit, "note": note, **wanted}
+        times = {name: _iso(wanted.pop(name, None)) for name in ("created_after", "created_before")}
+        body = {"state": _listed(states), "limit": limit, "note": note, **times, **wanted}
         given = {name: value for name, value in body.items() if value is not None}
         return RunsCanceled.model_validate(self._post("/runs/cancel", given))
+
+    def reexecute_runs(
+        self,
+        *,
+        mode: str = "from_failure",
+        steps: Sequence[str] | None = None,
+        from_step: str | None = None,
+        states: Sequence[RunState | str] | None = None,
+        limit: int = 1_000,
+        note: str | None = None,
+        **wanted: Any,
+    ) -> RunsReexecuted:
+        """Re-execute at most `limit` runs that ended; ask again while there are `more`.
+
+        Args:
+            mode: `from_failure` or `all`; steps are chosen by naming them.
+            states: `failed` and `canceled` when None.
+            wanted: As `runs` takes; at least one must narrow them.
+        """
+        times = {name: _iso(wanted.pop(name, None)) for name in ("created_after", "created_before")}
+        which = {"state": _listed(states), "limit": limit, "note": note, **times, **wanted}
+        body = {**again(mode, steps, from_step), **which}
+        given = {name: value for name, value in body.items() if value is not None}
+        return RunsReexecuted.model_validate(self._post("/runs/re-execute", given))
 
     def steps(self, run_id: str | int) -> RunSteps:
         """Return the attempts of a run and the outcome of every step in each."""
@@ -426,6 +480,14 @@ def _asked(partition_set: str, selection: str, wanted: Mapping[str, Any]) -> dic
 
 def _listed(states: Sequence[str] | None) -> list[str] | None:
     return None if states is None else [str(state) for state in states]
+
+
+def _pairs(tags: Mapping[str, str] | None) -> list[str] | None:
+    return None if tags is None else [f"{name}={value}" for name, value in tags.items()]
+
+
+def _iso(time: datetime | str | None) -> str | None:
+    return time.isoformat() if isinstance(time, datetime) else time
 
 
 def _part(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backfill.client.transport import Transport
 from backfill.errors import Unavailable
 from backfill.schemas.backfills import Backfill
 from backfill.schemas.partitions import Drift, Retargeted
+from backfill.schemas.reexecution import Lineage
 from backfill.schemas.runs import LogLine, LogPage, Run
 from backfill.states import BACKFILL_FINAL, RUN_FINAL
 
@@ -56,6 +57,26 @@ class BackfillHandle:
     def cancel(self, note: str | None = None) -> Backfill:
         """Give it up."""
         return self._verb("cancel", note)
+
+    def retry(
+        self,
+        *,
+        statuses: Sequence[str] | None = None,
+        mode: str = "from_failure",
+        steps: Sequence[str] | None = None,
+        from_step: str | None = None,
+        note: str | None = None,
+    ) -> Backfill:
+        """Try what did not succeed again, within it.
+
+        Args:
+            statuses: `failed`, `canceled`, `missing` (never launched); all three when None.
+            mode: `from_failure` or `all`; steps are chosen by naming them.
+            steps: A step selection, such as `["load*"]`.
+            from_step: This step and everything downstream of it.
+        """
+        body = {**again(mode, steps, from_step), "statuses": statuses, "note": note}
+        return self._keep(self._transport.send("POST", f"/backfills/{self.id}/retry", body=body))
 
     def drift(self, *, selection: str | None = None) -> Drift:
         """Say what joined and what left its set since it was submitted."""
@@ -137,6 +158,31 @@ class RunHandle:
         body = {"note": note}
         return self._keep(self._transport.send("POST", f"/runs/{self.id}/cancel", body=body))
 
+    def reexecute(
+        self,
+        *,
+        mode: str = "from_failure",
+        steps: Sequence[str] | None = None,
+        from_step: str | None = None,
+        note: str | None = None,
+        **wanted: Any,
+    ) -> RunHandle:
+        """Make a new run from this one, which has ended. It is not sent twice.
+
+        Args:
+            mode: `from_failure` or `all`; steps are chosen by naming them.
+            steps: A step selection, such as `["load*"]`.
+            from_step: This step and everything downstream of it.
+            wanted: `run_config`, `priority`, `max_failures`, `tags`.
+        """
+        body = {**again(mode, steps, from_step), "note": note, **wanted}
+        told = self._transport.send("POST", f"/runs/{self.id}/re-execute", body=body)
+        return RunHandle(self._transport, Run.model_validate(told))
+
+    def lineage(self) -> Lineage:
+        """Return what it re-executes and what re-executes it, oldest first."""
+        return Lineage.model_validate(self._transport.send("GET", f"/runs/{self.id}/lineage"))
+
     def wait(self, *, timeout_seconds: float | None = None) -> Run:
         """Wait until it is final and return it, whatever its state.
 
@@ -167,6 +213,15 @@ class RunHandle:
     def _keep(self, told: Any) -> Run:
         self.info = Run.model_validate(told)
         return self.info
+
+
+def again(mode: str, steps: Sequence[str] | None, from_step: str | None) -> dict[str, Any]:
+    """Return how to do something again as a request says it."""
+    return {
+        "mode": "steps" if steps or from_step else str(mode),
+        "steps": list(steps) if steps else None,
+        "from_step": from_step,
+    }
 
 
 def pause(deadline: float | None, what: str) -> None:
