@@ -28,6 +28,14 @@ if TYPE_CHECKING:
         SizeValue,
         UrlValue,
     )
+    from backfill.definitions.hooks import (
+        BackfillHookDefinition,
+        HookDefinition,
+        HookedBackfill,
+        backfill_hook,
+        failure_hook,
+        success_hook,
+    )
     from backfill.definitions.partition import Partition
     from backfill.definitions.partition_set import PartitionSetDefinition
     from backfill.definitions.partitions import (
@@ -75,6 +83,7 @@ if TYPE_CHECKING:
     from backfill.definitions.steps import StepDefinition, solid, step
     from backfill.definitions.wiring import pipeline_from_graph
     from backfill.execution.context import ResourceContext, StepContext
+    from backfill.execution.hooks import HookContext, build_hook_context
     from backfill.execution.interrupts import RunCanceled, StepTimeout
     from backfill.execution.local import RunResult, execute_partition, execute_pipeline
     from backfill.execution.step_testing import build_step_context
@@ -82,6 +91,10 @@ if TYPE_CHECKING:
 _HOME = {
     "config_schema": ("Array Enum EnumValue Field Map Noneable Permissive Secret Selector Shape"),
     "events": "JsonValue MarkdownValue Metadata Output PathValue SizeValue UrlValue",
+    "hooks": (
+        "BackfillHookDefinition HookDefinition HookedBackfill backfill_hook failure_hook "
+        "success_hook"
+    ),
     "partition": "Partition",
     "partition_set": "PartitionSetDefinition",
     "partitions": (
@@ -106,6 +119,7 @@ _HOME = {
 }
 _EXECUTION = {
     "context": "ResourceContext StepContext",
+    "hooks": "HookContext build_hook_context",
     "interrupts": "RunCanceled StepTimeout",
     "local": "RunResult execute_partition execute_pipeline",
     "step_testing": "build_step_context",
@@ -119,6 +133,7 @@ _MODULES = {
 
 __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "Array",
+    "BackfillHookDefinition",
     "BackfillPolicy",
     "Backoff",
     "CatchUp",
@@ -130,6 +145,9 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "EnumValue",
     "Failure",
     "Field",
+    "HookContext",
+    "HookDefinition",
+    "HookedBackfill",
     "HourlyPartitionsDefinition",
     "In",
     "InputDefinition",
@@ -176,11 +194,14 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "TimeWindowPartitionsDefinition",
     "UrlValue",
     "WeeklyPartitionsDefinition",
+    "backfill_hook",
+    "build_hook_context",
     "build_step_context",
     "daily_schedule",
     "date_partition_range",
     "execute_partition",
     "execute_pipeline",
+    "failure_hook",
     "hourly_schedule",
     "monthly_schedule",
     "pipeline",
@@ -191,6 +212,7 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "schedule_from_partitions",
     "solid",
     "step",
+    "success_hook",
     "weekly_schedule",
 ]
 

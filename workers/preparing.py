@@ -30,6 +30,7 @@ class Prepared(NamedTuple):
     Attributes:
         done: Step -> kept outputs, of steps that succeeded before and are not executed again.
         tried: Step -> tries in earlier attempts that ended waiting for a retry.
+        quiet: No hook is told what becomes of its steps.
     """
 
     plan: ExecutionPlan
@@ -37,6 +38,7 @@ class Prepared(NamedTuple):
     config: Mapping[str, Any]
     done: Mapping[str, Mapping[str, str]]
     tried: Mapping[str, int]
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class _BackfillFacts:
     steps: tuple[str, ...] | None
     selected_at: int = 0
     code_version: str | None = None
+    quiet: bool = False
 
 
 _ALONE = _BackfillFacts(None, {}, None)
@@ -114,7 +117,7 @@ class Preparer:
         )
         plan = self._plan(name, chosen)
         done, tried = earlier(self._db, row, plan)
-        return Prepared(plan, info, config, done, tried)
+        return Prepared(plan, info, config, done, tried, facts.quiet)
 
     def _plan(self, name: str, steps: tuple[str, ...] | None) -> ExecutionPlan:
         key = (name, steps)
@@ -133,7 +136,7 @@ class Preparer:
         with self._db.read() as conn:
             row = conn.execute(
                 self._db.sql(
-                    "SELECT run_config, tags, steps, selected_at, code_version "
+                    "SELECT run_config, tags, steps, selected_at, code_version, quiet "
                     "FROM backfills WHERE id = :id"
                 ),
                 {"id": backfill_id},
@@ -144,6 +147,7 @@ class Preparer:
             _tuple(decoded(row.steps)),
             row.selected_at,
             row.code_version,
+            bool(row.quiet),
         )
         self._backfills[backfill_id] = (now, facts)
         return facts

@@ -78,6 +78,10 @@ class RunRecorder:
             with self._lock:
                 self._report.logs.append(LogLine(line.step, line.at, "warning", words))
 
+    def hook_failed(self, step: str, hook: str, error: ErrorInfo) -> None:
+        with self._lock:
+            self._report.hook_errors.append((step, hook, error))
+
     # -- what the reporter calls --------------------------------------------------------------
 
     def take(self) -> Report | None:
@@ -90,7 +94,7 @@ class RunRecorder:
             StepOutcome(step, state, tries=tries, started_at=at)
             for step, (state, tries, at) in new.items()
         ]
-        if not (report.steps or report.logs or report.errors):
+        if not (report.steps or report.logs or report.errors or report.hook_errors):
             return None
         self._begun = True
         return report

@@ -257,6 +257,7 @@ class Runner:
             outputs=self._outputs,
             done=prepared.done,
             tried=prepared.tried,
+            quiet=prepared.quiet,
         )
 
 

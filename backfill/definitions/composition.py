@@ -13,6 +13,7 @@ from backfill.definitions.text import shown
 from backfill.errors import DefinitionError, did_you_mean
 
 if TYPE_CHECKING:
+    from backfill.definitions.hooks import HookDefinition
     from backfill.definitions.steps import StepDefinition
 
 _active = threading.local()
@@ -117,6 +118,7 @@ class Composition:
         tags: Mapping[str, str],
         args: Sequence[Any],
         named: Mapping[str, Any],
+        hooks: tuple[HookDefinition, ...] = (),
     ) -> OutputHandle | StepOutputs:
         """Note a call of a step and return its outputs."""
         place = calling_place()
@@ -130,7 +132,7 @@ class Composition:
                 after = (*after, *self._after(value, place))
             else:
                 inputs[input_name] = self._source(value, name, input_name, place)
-        self.nodes[name] = StepNode(name, definition, inputs, after, dict(tags), place)
+        self.nodes[name] = StepNode(name, definition, inputs, after, dict(tags), place, hooks)
         return self._outputs(definition, name)
 
     def _refuse_second_use(self, definition: StepDefinition, name: str, place: Place) -> None:

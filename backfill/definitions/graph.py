@@ -11,6 +11,7 @@ from backfill.definitions.place import NOWHERE, Place
 from backfill.errors import DefinitionError, did_you_mean
 
 if TYPE_CHECKING:
+    from backfill.definitions.hooks import HookDefinition
     from backfill.definitions.steps import StepDefinition
 
 
@@ -62,6 +63,7 @@ class StepNode:
         after: What must have happened before: a whole step (output None), or that an output was
             yielded.
         place: Where the pipeline calls it.
+        hooks: Called when it has succeeded or failed.
     """
 
     name: str
@@ -70,6 +72,7 @@ class StepNode:
     after: tuple[tuple[str, str | None], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     place: Place = NOWHERE
+    hooks: tuple[HookDefinition, ...] = ()
 
     @property
     def edges(self) -> tuple[Edge, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, overload
 
@@ -16,6 +16,7 @@ from backfill.definitions.graph import (
     StepNode,
     in_order,
 )
+from backfill.definitions.hooks import AnyHook, HookDefinition, checked_hooks, step_hooks
 from backfill.definitions.place import Place, place_of
 from backfill.definitions.policies import RetryPolicy
 from backfill.definitions.pools import checked_pools
@@ -40,6 +41,7 @@ class PipelineDefinition:
         timeout_seconds: A run of it is stopped and fails after this long, per attempt.
         own_pools: Slots that its runs take, by named limit, whatever their steps.
         version: As given, or a hash of the steps' source and the wiring.
+        hooks: Of all of its steps, and of the backfills over it.
         place: Where it is defined.
     """
 
@@ -54,6 +56,7 @@ class PipelineDefinition:
     timeout_seconds: float | None = None
     own_pools: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
+    hooks: tuple[AnyHook, ...] = ()
 
     def __post_init__(self) -> None:
         where = f'Pipeline "{self.name}" ({self.place})'
@@ -72,6 +75,7 @@ class PipelineDefinition:
         check_tags(f'pipeline "{self.name}"', self.tags, self.place)
         check_seconds(self.timeout_seconds, where)
         _check_required_resources(self.steps, self.resource_defs, where)
+        _check_hooks(self.steps, step_hooks(self.hooks), self.resource_defs, where)
         if not self.version:
             object.__setattr__(self, "version", pipeline_version(self.steps, self.resource_defs))
 
@@ -92,6 +96,15 @@ class PipelineDefinition:
     def pools(self) -> frozenset[str]:
         """The pools a run of it takes a slot of."""
         return frozenset(self.own_pools).union(*(node.definition.pools for node in self.steps))
+
+    def with_hooks(self, hook_defs: Iterable[Any]) -> PipelineDefinition:
+        """Return the pipeline with hooks: on each of its steps, and on the backfills over it."""
+        checked = checked_hooks(hook_defs, f'Pipeline "{self.name}" ({self.place})')
+        return replace(self, hooks=tuple(dict.fromkeys((*self.hooks, *checked))))
+
+    def hooks_of(self, node: StepNode) -> tuple[HookDefinition, ...]:
+        """Return the hooks of a step: its own, then the pipeline's."""
+        return tuple(dict.fromkeys((*node.hooks, *step_hooks(self.hooks))))
 
     def step(self, name: str) -> StepNode:
         """Return a step, else raise NotFound."""
@@ -174,6 +187,7 @@ def pipeline(
     timeout_seconds: float | None = None,
     pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
+    hooks: Iterable[Any] | None = None,
 ) -> Callable[[Callable[[], Any]], PipelineDefinition]: ...
 
 
@@ -190,6 +204,7 @@ def pipeline(
     timeout_seconds: float | None = None,
     pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
+    hooks: Iterable[Any] | None = None,
 ) -> PipelineDefinition | Callable[[Callable[[], Any]], PipelineDefinition]:
     """Make a pipeline of a function that calls steps: `load(transform(extract()))`.
 
@@ -202,6 +217,7 @@ def pipeline(
         resource_defs: Resource name -> what `@resource` made, or any value as it is.
         pool: A named limit that every run takes a slot of, or a dict of names to slots.
         version: Said by the user; without it, a hash of the steps' source.
+        hooks: Told of each of its steps, or of the backfills over it.
 
     Raises:
         DefinitionError: The steps do not fit together; names pipeline, step, file and line.
@@ -229,6 +245,7 @@ def pipeline(
             timeout_seconds=timeout_seconds,
             own_pools=checked_pools(pool, f'Pipeline "{own_name}" ({place})'),
             version=version or "",
+            hooks=checked_hooks(hooks, f'Pipeline "{own_name}" ({place})'),
         )
 
     return define if fn is None else define(fn)
@@ -243,6 +260,21 @@ def _check_required_resources(
                 raise DefinitionError(
                     f'{where}: step "{node.name}" ({node.definition.place}) needs the resource '
                     f'"{key}", which is not in resource_defs.{did_you_mean(key, resources)}'
+                )
+
+
+def _check_hooks(
+    steps: Sequence[StepNode],
+    hooks: Sequence[HookDefinition],
+    resources: Mapping[str, ResourceDefinition],
+    where: str,
+) -> None:
+    for hook in dict.fromkeys((*hooks, *(hook for node in steps for hook in node.hooks))):
+        for key in sorted(hook.required_resource_keys):
+            if key not in resources:
+                raise DefinitionError(
+                    f'{where}: hook "{hook.name}" ({hook.place}) needs the resource "{key}", '
+                    f"which is not in resource_defs.{did_you_mean(key, resources)}"
                 )
 
 

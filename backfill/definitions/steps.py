@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -17,6 +17,7 @@ from backfill.definitions.checks import (
 from backfill.definitions.composition import active
 from backfill.definitions.config_containers import Entry
 from backfill.definitions.config_schema import NOT_GIVEN
+from backfill.definitions.hooks import HookDefinition, checked_hooks, step_hooks
 from backfill.definitions.place import Place, place_of
 from backfill.definitions.policies import RetryPolicy
 from backfill.definitions.pools import checked_pools
@@ -28,6 +29,7 @@ from backfill.definitions.signatures import (
     outs_of,
     parameters_of,
 )
+from backfill.errors import DefinitionError
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,7 @@ class StepDefinition:
     required_resource_keys: frozenset[str] = frozenset()
     pools: Mapping[str, int] = field(default_factory=dict)
     version: str | None = None
+    hooks: tuple[HookDefinition, ...] = ()
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         return NamedStep(self, self.name)(*args, **named)
@@ -82,6 +85,10 @@ class StepDefinition:
         """Return the step with tags added to its own."""
         return NamedStep(self, self.name).tag(tags)
 
+    def with_hooks(self, hook_defs: Iterable[Any]) -> NamedStep:
+        """Return the step with hooks, told when it has succeeded or failed."""
+        return NamedStep(self, self.name).with_hooks(hook_defs)
+
 
 @dataclass(frozen=True, eq=False)
 class NamedStep:
@@ -90,6 +97,7 @@ class NamedStep:
     definition: StepDefinition
     name: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    hooks: tuple[HookDefinition, ...] = ()
 
     @property
     def takes_context(self) -> bool:
@@ -103,7 +111,8 @@ class NamedStep:
         if composition is None:
             return self.definition.fn(*args, **named)
         tags = {**self.definition.tags, **self.tags}
-        return composition.add(self.definition, self.name, tags, args, named)
+        hooks = (*self.definition.hooks, *self.hooks)
+        return composition.add(self.definition, self.name, tags, args, named, hooks)
 
     def alias(self, name: str) -> NamedStep:
         """Return the step under another name."""
@@ -113,6 +122,11 @@ class NamedStep:
         """Return the step with tags added."""
         checked = check_tags(f'step "{self.name}"', tags, self.definition.place)
         return replace(self, tags={**self.tags, **checked})
+
+    def with_hooks(self, hook_defs: Iterable[Any]) -> NamedStep:
+        """Return the step with hooks added."""
+        checked = _step_hooks(hook_defs, f'Step "{self.name}" ({self.definition.place})')
+        return replace(self, hooks=(*self.hooks, *checked))
 
 
 @overload
@@ -138,6 +152,7 @@ def step(
     required_resource_keys: Collection[str] = (),
     pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
+    hooks: Iterable[Any] | None = None,
 ) -> Callable[[Callable[..., Any]], StepDefinition]: ...
 
 
@@ -159,6 +174,7 @@ def step(
     required_resource_keys: Collection[str] = (),
     pool: str | Mapping[str, int] | None = None,
     version: str | None = None,
+    hooks: Iterable[Any] | None = None,
 ) -> StepDefinition | Callable[[Callable[..., Any]], StepDefinition]:
     """Make a step of a function: `@step`, or `@step(config_schema={"date": str}, …)`.
 
@@ -174,6 +190,7 @@ def step(
         retry_policy: When the step fails; the run goes on at this step.
         timeout_seconds: The step is interrupted and fails after this long, per try.
         required_resource_keys: What it takes from `context.resources`.
+        hooks: What `@success_hook` and `@failure_hook` made; `with_hooks` does it for one use.
         pool: A named limit that its runs take a slot of, or a dict of names to slots.
 
     Raises:
@@ -201,9 +218,20 @@ def step(
             required_resource_keys=frozenset(required_resource_keys),
             pools=checked_pools(pool, where),
             version=version,
+            hooks=_step_hooks(hooks, where),
         )
 
     return define if fn is None else define(fn)
+
+
+def _step_hooks(hooks: Iterable[Any] | None, where: str) -> tuple[HookDefinition, ...]:
+    checked = checked_hooks(hooks, where)
+    for hook in checked:
+        if not isinstance(hook, HookDefinition):
+            raise DefinitionError(
+                f"{where}: {hook!r} is told of backfills; give it to a pipeline or a partition set."
+            )
+    return step_hooks(checked)
 
 
 solid = step

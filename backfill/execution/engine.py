@@ -28,6 +28,7 @@ def execute(
     done: Mapping[str, Mapping[str, str]] = _NOTHING,
     tried: Mapping[str, int] = _NOTHING,
     captures: bool = True,
+    quiet: bool = False,
 ) -> RunOutcome:
     """Execute one attempt of a run; whatever users' code does ends as an outcome.
 
@@ -44,6 +45,7 @@ def execute(
             step's policy counts over attempts.
         captures: Make what steps print to lines of the log; replaces `sys.stdout` and
             `sys.stderr` of the process, once.
+        quiet: Tell no hook what becomes of the steps.
     """
     if captures:
         capture.install()
@@ -56,5 +58,6 @@ def execute(
         outputs=outputs,
         tried=tried,
         captures=captures,
+        quiet=quiet,
     )
     return execution.execute(run_config, done)

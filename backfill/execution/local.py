@@ -50,11 +50,13 @@ class LocalRecorder:
     Attributes:
         on_line: Called with every line of the log as it is written.
         retries: (step, tries so far, time, error), one per try that is followed by another.
+        hook_errors: (step, hook, error), one per hook that failed.
     """
 
     on_line: Callable[[LogLine], None] | None = None
     lines: list[LogLine] = field(default_factory=list)
     retries: list[tuple[str, int, int, ErrorInfo]] = field(default_factory=list)
+    hook_errors: list[tuple[str, str, ErrorInfo]] = field(default_factory=list)
 
     def step_started(self, step: str, tries: int, at: int) -> None:
         """Nothing to keep: the outcome will say it."""
@@ -69,6 +71,9 @@ class LocalRecorder:
         self.lines.append(line)
         if self.on_line is not None:
             self.on_line(line)
+
+    def hook_failed(self, step: str, hook: str, error: ErrorInfo) -> None:
+        self.hook_errors.append((step, hook, error))
 
 
 class Undisturbed:

@@ -140,6 +140,10 @@ class Recorder(Protocol):
 
     def log(self, line: LogLine) -> None: ...
 
+    def hook_failed(self, step: str, hook: str, error: ErrorInfo) -> None:
+        """Note that a hook of a step that has ended failed."""
+        ...
+
 
 class Control(Protocol):
     """How the outside talks to a run while it executes; asked between steps and by `context`.

@@ -49,6 +49,11 @@ class OneAtATime:
             if self._open:
                 self._recorder.log(line)
 
+    def hook_failed(self, step: str, hook: str, error: ErrorInfo) -> None:
+        with self._lock:
+            if self._open:
+                self._recorder.hook_failed(step, hook, error)
+
 
 class Revocable:
     """A control that can say canceled by itself, to threads that were given up."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.graph import Constant, FanIn, OutputRef, StepNode, refs
+from backfill.definitions.hooks import HookDefinition
 from backfill.definitions.pipeline import PipelineDefinition
 from backfill.definitions.policies import RetryPolicy
 from backfill.definitions.ports import Nothing, type_name, value_check
@@ -59,6 +60,7 @@ class PlannedStep:
         after: (index of a step, an output that must have been yielded or None).
         frees: Slots whose last consumer this is, when steps run one after another.
         plain_slot: The slot of the one output where nothing but the value matters, else -1.
+        hooks: Told when it has succeeded or failed.
     """
 
     index: int
@@ -74,6 +76,7 @@ class PlannedStep:
     resources: tuple[str, ...]
     retry_policy: RetryPolicy | None
     timeout_seconds: float | None
+    hooks: tuple[HookDefinition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ def compile_plan(pipeline: PipelineDefinition, steps: Sequence[str] | None = Non
     outputs = _outputs(pipeline, index)
     frees = _last_consumers(pipeline, outputs)
     planned = tuple(
-        _planned(i, node, index, outputs, frees.get(i, ())) for i, node in enumerate(pipeline.steps)
+        _planned(i, node, index, outputs, frees.get(i, ()), pipeline.hooks_of(node))
+        for i, node in enumerate(pipeline.steps)
     )
     has_limits = pipeline.timeout_seconds is not None or any(
         step.timeout_seconds is not None for step in planned
@@ -166,7 +170,12 @@ def _last_consumers(pipeline: PipelineDefinition, outputs: _Outputs) -> dict[int
 
 
 def _planned(
-    i: int, node: StepNode, index: dict[str, int], outputs: _Outputs, frees: tuple[int, ...]
+    i: int,
+    node: StepNode,
+    index: dict[str, int],
+    outputs: _Outputs,
+    frees: tuple[int, ...],
+    hooks: tuple[HookDefinition, ...],
 ) -> PlannedStep:
     definition = node.definition
     own = tuple(outputs[node.name, name] for name in definition.outs)
@@ -188,6 +197,7 @@ def _planned(
         resources=tuple(sorted(definition.required_resource_keys)),
         retry_policy=definition.retry_policy,
         timeout_seconds=definition.timeout_seconds,
+        hooks=hooks,
     )
 
 

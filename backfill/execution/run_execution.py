@@ -41,6 +41,7 @@ class RunExecution:
 
     Attributes:
         rough: Some step failed, was skipped or left out an output: others may be blocked.
+        quiet: No hook is told of its steps.
         interactive: A KeyboardInterrupt is raised to the caller, not taken as a failure.
         captures: What steps print becomes lines of the log.
         tried: Step -> how often it was tried in earlier attempts.
@@ -59,6 +60,7 @@ class RunExecution:
         outputs: OutputStore | None,
         tried: Mapping[str, int],
         captures: bool,
+        quiet: bool = False,
         interactive: bool = False,
         keeps_values: bool = False,
         wait: Callable[[float], None] | None = None,
@@ -73,6 +75,7 @@ class RunExecution:
         self.tried = tried
         self.captures = captures
         self.interactive = interactive
+        self.quiet = quiet
         self.rough = False
         self.again: Mapping[str, str] = {}
         self.values: list[Any] = [NO_VALUE] * plan.slots

@@ -14,6 +14,7 @@ from backfill.execution.context import StepContext
 from backfill.execution.deadlines import call_in_thread, call_with_alarm, can_interrupt
 from backfill.execution.error_info import describe_error
 from backfill.execution.faults import MetadataWrong
+from backfill.execution.hooks import run_hooks
 from backfill.execution.inputs import Standing, gather
 from backfill.execution.interrupts import StepTimeout
 from backfill.execution.metadata import add_metadata
@@ -64,7 +65,9 @@ class StepExecution:
                     return
             else:
                 run.standings[step.index] = Standing.FULFILLED
-                self._finish(StepState.SUCCEEDED, outputs=outputs)
+                outcome = self._finish(StepState.SUCCEEDED, outputs=outputs)
+                if step.hooks and not run.quiet:
+                    run_hooks(run, step, outcome, None)
                 return
 
     def _attempt(self) -> dict[str, str] | None:
@@ -183,7 +186,9 @@ class StepExecution:
         run = self._run
         run.standings[self._step.index] = Standing.FAILED
         run.step_failed(self._step.name, error, told)
-        self._finish(StepState.FAILED, error=told)
+        outcome = self._finish(StepState.FAILED, error=told)
+        if self._step.hooks and not run.quiet:
+            run_hooks(run, self._step, outcome, error)
 
     def _skipped(self, reason: str) -> None:
         run = self._run
@@ -212,21 +217,21 @@ class StepExecution:
         error: ErrorInfo | None = None,
         reason: str | None = None,
         outputs: dict[str, str] | None = None,
-    ) -> None:
+    ) -> StepOutcome:
         entries = self._context._entries
-        self._run.finished(
-            StepOutcome(
-                self._step.name,
-                state,
-                self._tries,
-                self._started_at,
-                self._run.clock(),
-                error,
-                reason,
-                dict(entries) if entries else None,
-                outputs,
-            )
+        outcome = StepOutcome(
+            self._step.name,
+            state,
+            self._tries,
+            self._started_at,
+            self._run.clock(),
+            error,
+            reason,
+            dict(entries) if entries else None,
+            outputs,
         )
+        self._run.finished(outcome)
+        return outcome
 
 
 def wait_in_slices(seconds: float, run: RunExecution) -> None:

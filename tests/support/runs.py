@@ -26,6 +26,7 @@ class Kept:
     lines: list[LogLine] = field(default_factory=list)
     finished: list[StepOutcome] = field(default_factory=list)
     retries: list[ErrorInfo] = field(default_factory=list)
+    hook_errors: list[tuple[str, str, str]] = field(default_factory=list)
 
     def step_started(self, step: str, tries: int, at: int) -> None:
         self.events.append((f"started {tries}", step))
@@ -40,6 +41,9 @@ class Kept:
 
     def log(self, line: LogLine) -> None:
         self.lines.append(line)
+
+    def hook_failed(self, step: str, hook: str, error: ErrorInfo) -> None:
+        self.hook_errors.append((step, hook, error.message))
 
 
 @dataclass
@@ -97,6 +101,7 @@ def run(
     done: Mapping[str, Mapping[str, str]] | None = None,
     tried: Mapping[str, int] | None = None,
     captures: bool = False,
+    quiet: bool = False,
     wait: Callable[[float], None] = lambda seconds: None,
     **info: Any,
 ) -> Ran:
@@ -111,6 +116,7 @@ def run(
         outputs=outputs,
         tried=tried or {},
         captures=captures,
+        quiet=quiet,
         keeps_values=True,
         wait=wait,
     )

@@ -30,6 +30,7 @@ class Report:
         outcome: Set when the attempt ended.
         steps: Step outcomes so far unreported; running and retrying ones may come again.
         errors: (step, try, at, error) of every failed try.
+        hook_errors: (step, hook, error) of every hook that failed.
         busy_us: Time the attempt took, when it ended.
         whole: It tells everything of an attempt that ended: no step of it was written before.
     """
@@ -38,6 +39,7 @@ class Report:
     steps: list[StepOutcome] = field(default_factory=list)
     errors: list[tuple[str, int, int, ErrorInfo]] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)
+    hook_errors: list[tuple[str, str, ErrorInfo]] = field(default_factory=list)
     outcome: RunOutcome | None = None
     version: str | None = None
     busy_us: int = 0

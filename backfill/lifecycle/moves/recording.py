@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row
 from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, released, reported
 from backfill.lifecycle.moves.endings import write_endings
 from backfill.lifecycle.moves.feed import Moved, add_told, in_states
+from backfill.lifecycle.moves.hooked import note_hook_errors
 from backfill.lifecycle.moves.skipping import note_drift
 from backfill.lifecycle.moves.steps import (
     close_running_of,
@@ -74,6 +75,7 @@ def record(
     close_running_of(db, conn, [e for e in endings if e.move is not RunMove.SUCCEED])
     close_waiting_of(db, conn, endings)
     note_drift(db, conn, endings)
+    note_hook_errors(db, conn, live)
     return Recorded({e.row.id: e.move.target for e in endings}, fenced)
 
 
