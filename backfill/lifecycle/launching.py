@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from backfill.definitions.calls import Definitions
-from backfill.errors import ConfigInvalid, Invalid
+from backfill.errors import ConfigInvalid, Conflict, Invalid
+from backfill.lifecycle.blocks import refuse_blocked
 from backfill.lifecycle.choosing import check_steps
+from backfill.lifecycle.guarding import check_conflict_policy
 from backfill.lifecycle.runs import LaunchRequest, launch, launched_before
 from backfill.lifecycle.submitting import QUEUE_TAG
 from backfill.storage.database import Database
+from backfill.storage.queries.statuses import Looked, in_flight, set_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ def launch_checked(
         at: The moment the partition set is looked at.
 
     Raises:
-        Conflict: The idempotency key was used for another request.
+        Conflict: The idempotency key was used for another request, the partition is blocked, or
+            it has a run on its way and that is refused.
         NotFound: No such pipeline, partition set or partition.
         Invalid: They do not belong together, or a step is not of the pipeline.
         ConfigInvalid: The run config does not fit the pipeline.
@@ -42,17 +46,41 @@ def launch_checked(
         return Launched(known, created=False)
     pipeline = definitions.catalog().pipeline(request.pipeline)
     check_steps(pipeline, request.steps)
+    check_conflict_policy(request.on_conflict)
     errors, partition_tags = _resolve(definitions, request, at)
     if errors:
         raise ConfigInvalid(
             f"The run config does not fit {_what(request)}: {_told(errors)}", errors=list(errors)
         )
+    _require_free(db, request)
     given = {**pipeline.tags, **request.tags}
     queue = request.queue or {**partition_tags, **given}.get(QUEUE_TAG)
     # With a key of its own, an insert that is repeated because its answer was lost is noticed.
     asked = replace(request, idempotency_key=request.idempotency_key or secrets.token_hex(16))
-    run_id = launch(db, replace(asked, tags=given, queue=queue), asked=asked)
+    pools = pipeline.slots_needed(request.steps)
+    run_id = launch(db, replace(asked, tags=given, queue=queue), asked=asked, pools=pools)
     return Launched(run_id, created=True)
+
+
+def _require_free(db: Database, request: LaunchRequest) -> None:
+    """Raise Conflict when the partition is blocked, or is on its way and that is refused."""
+    if request.partition_set is None or request.partition is None:
+        return
+    refuse_blocked(db, request.partition_set, [request.partition])
+    if request.on_conflict != "refuse":
+        return
+    with db.read() as conn:
+        known = set_of(db, conn, request.partition_set)
+        looked = None if known is None else Looked(known, only=[request.partition])
+        active = [] if looked is None else in_flight(db, conn, looked)
+    for run in active:
+        of = f" of backfill {run.backfill_id}" if run.backfill_id is not None else ""
+        raise Conflict(
+            f'Refused, as asked on a conflict: partition "{run.partition}" is on its way in run '
+            f"{run.run_id}{of}. Wait for it, or launch with on_conflict wait.",
+            run_id=run.run_id,
+            backfill_id=run.backfill_id,
+        )
 
 
 def _resolve(

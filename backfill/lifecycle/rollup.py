@@ -36,8 +36,8 @@ def mark(db: Database, definitions: Definitions, at: datetime) -> int:
         if not rows:
             return 0
         sets = _set_names(db, conn)
-        keys, whole = _touched(rows)
-        ranges = _ranges(db, conn, whole)
+        keys, whole, ranges = _touched(rows)
+        ranges += _ranges(db, conn, whole)
     dirty = {
         (set_id, block)
         for set_id, touched in keys.items()
@@ -63,19 +63,26 @@ def _next_rows(db: Database, conn: Connection) -> Sequence[Row[Any]]:
     ).all()
 
 
-def _touched(rows: Iterable[Row[Any]]) -> tuple[dict[int, set[str]], set[int]]:
-    """Return the partitions by set that moved, and backfills that moved too much to be listed."""
+def _touched(
+    rows: Iterable[Row[Any]],
+) -> tuple[dict[int, set[str]], set[int], list[tuple[int, str, str]]]:
+    """Return what moved: partitions by set, backfills of too much to be listed, and ranges.
+
+    Ranges are of what operators blocked or marked: set, first and last partition.
+    """
     keys: dict[int, set[str]] = defaultdict(set)
     whole: set[int] = set()
+    ranges: list[tuple[int, str, str]] = []
     for row in rows:
         body = body_of(row.body)
+        ranges += [(of, first, last) for of, first, last in body.get("touched") or ()]
         listed = body.get("runs") or ()
         for run in listed:
             if run[4] is not None:
                 keys[run[4]].add(run[5])
         if not listed:
             whole.update(int(backfill) for backfill in body.get("counts") or ())
-    return keys, whole
+    return keys, whole, ranges
 
 
 def _ranges(db: Database, conn: Connection, backfills: set[int]) -> list[tuple[int, str, str]]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,9 +15,13 @@ from sqlalchemy.exc import IntegrityError
 from backfill.errors import Conflict, NotFound
 from backfill.lifecycle import moves
 from backfill.lifecycle.names import pipeline_id, set_id
+from backfill.lifecycle.pooling import register_pools
 from backfill.lifecycle.telling import note_event
 from backfill.states import RunState
 from backfill.storage.database import Database
+
+
+NO_POOLS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class LaunchRequest:
     queue: str | None = None
     created_by: str | None = None
     idempotency_key: str | None = None
+    on_conflict: str = "wait"
 
     def fingerprint(self) -> str:
         """Return a hash of what is asked, to tell a repeated request from another one."""
@@ -64,11 +70,18 @@ def launched_before(db: Database, request: LaunchRequest) -> int | None:
     return int(row.run_id)
 
 
-def launch(db: Database, request: LaunchRequest, *, asked: LaunchRequest | None = None) -> int:
+def launch(
+    db: Database,
+    request: LaunchRequest,
+    *,
+    asked: LaunchRequest | None = None,
+    pools: Mapping[str, int] = NO_POOLS,
+) -> int:
     """Make one pending run; the caller has checked its names and its config. Return its id.
 
     Args:
         asked: The request as it came, which its idempotency key stands for.
+        pools: Slots that it takes while it is queued or running, by pool.
 
     Raises:
         Conflict: The idempotency key was used for another request meanwhile.
@@ -76,6 +89,7 @@ def launch(db: Database, request: LaunchRequest, *, asked: LaunchRequest | None 
     asked = asked or request
 
     def work(conn: Connection) -> int:
+        register_pools(db, conn, pools)
         run_id = moves.create_run(
             db,
             conn,
@@ -91,7 +105,9 @@ def launch(db: Database, request: LaunchRequest, *, asked: LaunchRequest | None 
                 "tags": dict(request.tags) or None,
                 "run_config": request.run_config,
                 "override": request.run_config,
+                "on_conflict": None if request.on_conflict == "wait" else request.on_conflict,
                 "steps": list(request.steps) if request.steps else None,
+                "pools": dict(pools) or None,
             },
         )
         note_event(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from backfill.definitions.selection.words import StatusWord, duration_seconds
+from backfill.states import BoxStatus
 from backfill.storage.database import Database
+from backfill.storage.queries.blocks import blocked_keys
+from backfill.storage.queries.marks import Mark, standing_marks
 from backfill.storage.queries.statuses import (
     CANCELED,
     EVER_SUCCEEDED,
@@ -26,7 +29,7 @@ from backfill.storage.queries.statuses import (
 
 OLDER = "older:"
 EVER = "ever_succeeded"
-_NOT_GROUPED = {StatusWord.MISSING.value, StatusWord.RUNNING.value}
+_NOT_GROUPED = {w.value for w in (StatusWord.MISSING, StatusWord.RUNNING, StatusWord.BLOCKED)}
 _CONDITIONS = {
     StatusWord.SUCCEEDED.value: SUCCEEDED,
     StatusWord.FAILED.value: FAILED,
@@ -88,12 +91,35 @@ def look_up(
     found: dict[str, Sequence[str]] = dict(
         keys_by_status(db, conn, looked, conditions, version=version)
     )
+    marked = standing_marks(db, conn, set_id, only=only, until=until)
+    if marked:
+        asked_at = db.clock(conn) if until is None else until
+        found = {w: _with_marks(w, keys, marked, asked_at) for w, keys in found.items()}
+    if StatusWord.BLOCKED in asked:
+        found[StatusWord.BLOCKED.value] = blocked_keys(db, conn, set_name)
     busy = in_flight(db, conn, looked) if StatusWord.RUNNING in asked else []
     found[StatusWord.RUNNING.value] = [run.partition for run in busy]
     if StatusWord.MISSING in asked:
         there = {*found[StatusWord.SUCCEEDED], *found[StatusWord.RUNNING]}
         found[_told(StatusWord.MISSING)] = sorted(there)
     return Facts({_told(word): found[_told(word)] for word in words}, busy)
+
+
+def _with_marks(
+    word: str, keys: Sequence[str], marked: Mapping[str, Mark], asked_at: int
+) -> Sequence[str]:
+    """Return the keys a word is true of when what operators marked is taken for what happened."""
+    true = {key for key, mark in marked.items() if _marked_so(word, mark, asked_at)}
+    return sorted(true.union(key for key in keys if key not in marked))
+
+
+def _marked_so(word: str, mark: Mark, asked_at: int) -> bool:
+    if mark.status is not BoxStatus.SUCCEEDED:
+        return False
+    if word.startswith(OLDER):
+        seconds = duration_seconds(word.removeprefix(OLDER))
+        return seconds is not None and mark.at < asked_at - seconds * 1_000_000
+    return word in {StatusWord.SUCCEEDED.value, EVER}
 
 
 def _told(word: str) -> str:

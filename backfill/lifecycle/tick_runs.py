@@ -14,8 +14,10 @@ from backfill.definitions.catalog import Catalog, PipelineInfo, ScheduleInfo
 from backfill.definitions.tags import PRIORITY_TAG, SCHEDULE_TAG
 from backfill.lifecycle import moves
 from backfill.lifecycle.names import pipeline_id, set_id
+from backfill.lifecycle.pooling import register_pools
 from backfill.lifecycle.requests import QUEUE_TAG
 from backfill.storage.database import Database, decoded, to_json
+from backfill.storage.queries.blocks import blocks_of
 from backfill.storage.queries.statuses import InFlight, Looked, in_flight, set_of
 
 TICK_TAG = "backfill/tick"
@@ -49,6 +51,16 @@ def busy_partitions(
     return {found.partition: found for found in in_flight(db, conn, Looked(known, only=keys))}
 
 
+def blocked_partitions(
+    db: Database, conn: Connection, schedule: ScheduleInfo, wanted: Sequence[TickRun]
+) -> Mapping[str, str]:
+    """Return those of the partitions that are blocked, and why."""
+    keys = [run.partition for run in wanted if run.partition is not None]
+    if schedule.partition_set is None or not keys:
+        return {}
+    return blocks_of(db, conn, schedule.partition_set, keys)
+
+
 def make_runs(
     db: Database,
     conn: Connection,
@@ -62,11 +74,14 @@ def make_runs(
     if not wanted:
         return []
     schedule = plan.schedule
+    pools = plan.pipeline.slots_needed(schedule.step_selection)
+    register_pools(db, conn, pools)
     shared = {
         "pipeline_id": pipeline_id(db, conn, schedule.pipeline),
         "max_failures": schedule.max_failures,
         "steps": list(schedule.step_selection) if schedule.step_selection else None,
         "tick_id": tick_id,
+        "pools": pools or None,
     }
     of_set = None if schedule.partition_set is None else set_id(db, conn, schedule.partition_set)
     own = {SCHEDULE_TAG: schedule.name, TICK_TAG: tick_at.isoformat()}

@@ -7,7 +7,7 @@ makes the runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from backfill.definitions.calls import Definitions, TickResult, TickRun
 from backfill.definitions.text import bounded, storable
 from backfill.definitions.user_code import describe
 from backfill.errors import BackfillError, DefinitionsUnavailable, UserCodeStuck
-from backfill.lifecycle.tick_runs import Plan, busy_partitions, make_runs
+from backfill.lifecycle.tick_runs import Plan, blocked_partitions, busy_partitions, make_runs
 from backfill.states import TickState
 from backfill.storage.database import Database, to_json
 from backfill.storage.queries.schedules import TickView, get_tick, is_expanding, schedule_row
@@ -157,6 +157,7 @@ def close(
         if is_expanding(db, conn, schedule.partition_set):
             return None
         busy = busy_partitions(db, conn, schedule, result.runs)
+    result = without_blocked(result, blocked_partitions(db, conn, schedule, result.runs))
     result = without_busy(result, busy)
     run_ids = make_runs(db, conn, plan, result.runs, tick_id=tick.id, tick_at=tick.at)
     reason = result.reason and bounded(storable(result.reason), REASON_LIMIT)
@@ -179,14 +180,28 @@ def close(
     return Handled(schedule.name, tick.at, result.state, reason, error, tuple(run_ids))
 
 
+def without_blocked(result: TickResult, blocked: Mapping[str, str]) -> TickResult:
+    """Leave out the runs of blocked partitions, and say so."""
+    told = [f"{key} ({why})" for key, why in blocked.items()]
+    return _without(result, blocked, "Left out, for they are blocked", told)
+
+
 def without_busy(result: TickResult, busy: Mapping[str, InFlight]) -> TickResult:
     """Leave out the runs of partitions that another run is on its way for, and say so."""
-    left = [run for run in result.runs if run.partition not in busy]
+    told = [_told(found) for found in busy.values()]
+    return _without(result, busy, "Left out, for another run is on its way", told)
+
+
+def _without(
+    result: TickResult, keys: Collection[str], why: str, told: Sequence[str]
+) -> TickResult:
+    left = [run for run in result.runs if run.partition not in keys]
     if len(left) == len(result.runs):
         return result
-    told = [_told(found) for found in busy.values()]
     more = f" and {len(told) - _BUSY_TOLD} more" if len(told) > _BUSY_TOLD else ""
-    reason = f"Left out, for another run is on its way: {', '.join(told[:_BUSY_TOLD])}{more}."
+    reason = f"{why}: {', '.join(told[:_BUSY_TOLD])}{more}."
+    if result.reason:
+        reason = f"{result.reason} {reason}"
     state = result.state if left else TickState.SKIPPED
     return replace(result, state=state, runs=left, reason=reason)
 

@@ -18,7 +18,7 @@ from backfill.definitions.partitions.zones import load_zone
 from backfill.definitions.schedules import Timetable
 from backfill.errors import Conflict, Invalid
 from backfill.lifecycle.telling import note_event
-from backfill.lifecycle.tick_runs import Plan, busy_partitions
+from backfill.lifecycle.tick_runs import Plan, blocked_partitions, busy_partitions
 from backfill.lifecycle.ticks import (
     Handled,
     OpenTick,
@@ -26,6 +26,7 @@ from backfill.lifecycle.ticks import (
     evaluate,
     from_us,
     to_us,
+    without_blocked,
     without_busy,
 )
 from backfill.states import TickState
@@ -71,6 +72,7 @@ def preview_tick(
         busy = busy_partitions(db, conn, schedule, result.runs)
         if schedule.when_busy == "skip":
             result = without_busy(result, busy)
+        result = without_blocked(result, blocked_partitions(db, conn, schedule, result.runs))
         handled = get_tick(db, conn, name, to_us(tick_at))
     return Preview(tick_at, result, busy, handled)
 

@@ -16,6 +16,7 @@ class StatusWord(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
+    BLOCKED = "blocked"  # by an operator
     STALE = "stale"  # its last success is from another version of the pipeline
 
 

@@ -20,7 +20,12 @@ RUN_ROW = "runs.id, runs.attempt, runs.backfill_id, runs.set_id, runs.partition"
 
 @dataclass
 class Moved:
-    """What a transaction moved, gathered for its feed row."""
+    """What a transaction moved, gathered for its feed row.
+
+    Attributes:
+        touched: Set, first and last partition of ranges whose boxes show something else now,
+            though no run of them moved.
+    """
 
     counts: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     runs: list[list[Any]] = field(default_factory=list)
@@ -28,6 +33,7 @@ class Moved:
     work: dict[int, list[int]] = field(default_factory=dict)
     backfills: list[list[Any]] = field(default_factory=list)
     logs: list[int] = field(default_factory=list)
+    touched: list[list[Any]] = field(default_factory=list)
 
     def run(
         self,
@@ -80,6 +86,8 @@ class Moved:
             body["backfills"] = self.backfills
         if self.logs:
             body["logs"] = self.logs
+        if self.touched:
+            body["touched"] = self.touched
         return to_json(body) if body else None
 
 

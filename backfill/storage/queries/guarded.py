@@ -1,0 +1,66 @@
+"""What operators said, laid over matrix rows: marks in place of outcomes, blocks over the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from backfill.states import BoxStatus
+from backfill.storage.database import Database
+from backfill.storage.queries.blocks import blocks_of
+from backfill.storage.queries.marks import WHOLE, Mark, marks_of
+
+if TYPE_CHECKING:
+    from backfill.storage.queries.matrix import Box, PartitionRow
+
+_UNDER_WAY = {BoxStatus.RUNNING, BoxStatus.RETRYING}
+_NOT_HIDDEN = {*_UNDER_WAY, BoxStatus.SUCCEEDED}
+
+
+def with_guards(
+    db: Database, conn: Connection, set_name: str, rows: Sequence[PartitionRow]
+) -> list[PartitionRow]:
+    """Lay marks and blocks over rows.
+
+    A box that a run is on its way for shows that run; one whose outcome is newer than the mark
+    shows the outcome. A block shows wherever nothing succeeded and nothing runs.
+    """
+    keys = [row.key for row in rows]
+    marks = marks_of(db, conn, set_name, keys)
+    blocks = blocks_of(db, conn, set_name, keys)
+    if not marks and not blocks:
+        return list(rows)
+    return [_guarded(row, marks.get(row.key, {}), blocks.get(row.key)) for row in rows]
+
+
+def _guarded(row: PartitionRow, marks: Mapping[str, Mark], blocked: str | None) -> PartitionRow:
+    if not marks and blocked is None:
+        return row
+    whole = marks.get(WHOLE)
+    overruled = whole is None or (row.finished_at is not None and row.finished_at > whole.at)
+    boxes = {
+        step: _laid_over(box, _newer(whole, marks.get(step)), blocked=blocked is not None)
+        for step, box in row.boxes.items()
+    }
+    return replace(row, boxes=boxes, blocked=blocked, mark=None if overruled else whole)
+
+
+def _newer(one: Mark | None, other: Mark | None) -> Mark | None:
+    if one is None or other is None:
+        return one or other
+    return one if one.at > other.at else other
+
+
+def _laid_over(box: Box, mark: Mark | None, *, blocked: bool) -> Box:
+    on_its_way = box.status in _UNDER_WAY or box.status is BoxStatus.QUEUED
+    newer = mark is not None and (box.finished_at is None or box.finished_at <= mark.at)
+    if mark is not None and newer and not on_its_way:
+        box = box._replace(status=mark.status, marked=True)
+    return box._replace(status=BoxStatus.BLOCKED) if _hidden(box, blocked=blocked) else box
+
+
+def _hidden(box: Box, *, blocked: bool) -> bool:
+    return blocked and box.status not in _NOT_HIDDEN
