@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from backfill.api.cursors import MAX_INT, MAX_LENGTH
 from backfill.api.door import Door
@@ -69,6 +69,15 @@ PartitionQuery = Annotated[
 ]
 KeyQuery = Annotated[str, Query(min_length=1, max_length=1024, description="A partition key.")]
 StartQuery = Annotated[str | None, Query(max_length=1024, description="Begin at this key.")]
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key with the same body makes nothing new; with another, it is 409.",
+    ),
+]
 Cursor = Annotated[
     str | None,
     Query(max_length=MAX_LENGTH, description="`next` of the page before; none for the first."),

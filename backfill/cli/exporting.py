@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backfill.cli.connecting import connection
-from backfill.cli.options import AsJson, Note, listed
+from backfill.cli.filtering import (
+    AfterOption,
+    BackfillOption,
+    BeforeOption,
+    PartitionOption,
+    PipelineOption,
+    ScheduleOption,
+    SetOption,
+    StateOptions,
+    TagFilters,
+)
+from backfill.cli.options import AsJson, Note, listed, tags_of
 from backfill.cli.output import print_json, say
 from backfill.errors import Invalid
 
@@ -19,20 +30,6 @@ if TYPE_CHECKING:
 PANEL = "Runs"
 TABLES = ("runs", "outcomes")
 FORMATS = ("csv", "jsonl")
-
-BackfillOption = Annotated[int | None, typer.Option("--backfill", help="Only of this backfill.")]
-SetOption = Annotated[str | None, typer.Option("--set", help="Only of this partition set.")]
-PartitionOption = Annotated[str | None, typer.Option("--partition", help="Only of this one.")]
-PipelineOption = Annotated[str | None, typer.Option("--pipeline", help="Only of this pipeline.")]
-StateOptions = Annotated[
-    list[str] | None, typer.Option("--state", help="Only in this state; may be repeated.")
-]
-AfterOption = Annotated[
-    str | None, typer.Option("--created-after", metavar="TIME", help="Made then or later.")
-]
-BeforeOption = Annotated[
-    str | None, typer.Option("--created-before", metavar="TIME", help="Made before then.")
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,6 +49,8 @@ def export(
     partition: PartitionOption = None,
     pipeline: PipelineOption = None,
     states: StateOptions = None,
+    tags: TagFilters = None,
+    schedule: ScheduleOption = None,
     created_after: AfterOption = None,
     created_before: BeforeOption = None,
     as_json: Annotated[
@@ -69,6 +68,8 @@ def export(
         partition=partition,
         pipeline=pipeline,
         states=listed(states),
+        tags=tags_of(tags) or None,
+        schedule=schedule,
         created_after=created_after,
         created_before=created_before,
     )
@@ -88,6 +89,8 @@ def cancel_runs(
     partition: PartitionOption = None,
     pipeline: PipelineOption = None,
     states: StateOptions = None,
+    tags: TagFilters = None,
+    schedule: ScheduleOption = None,
     created_after: AfterOption = None,
     created_before: BeforeOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1_000,
@@ -101,6 +104,8 @@ def cancel_runs(
         partition=partition,
         pipeline=pipeline,
         states=listed(states),
+        tags=tags_of(tags) or None,
+        schedule=schedule,
         created_after=created_after,
         created_before=created_before,
         limit=limit,

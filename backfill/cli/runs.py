@@ -7,6 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backfill.cli.connecting import connection
+from backfill.cli.filtering import (
+    AfterOption,
+    BackfillOption,
+    BeforeOption,
+    PartitionOption,
+    PipelineOption,
+    ScheduleOption,
+    SetOption,
+    StateOptions,
+    TagFilters,
+)
 from backfill.cli.options import (
     AsJson,
     ConfigFile,
@@ -82,17 +93,15 @@ def run(
 
 
 def runs(
-    backfill: Annotated[int | None, typer.Option(help="Only of this backfill.")] = None,
-    partition_set: Annotated[
-        str | None, typer.Option("--set", help="Only of this partition set.")
-    ] = None,
-    partition: Annotated[str | None, typer.Option("--partition", help="Only of this one.")] = None,
-    pipeline: Annotated[
-        str | None, typer.Option("--pipeline", help="Only of this pipeline.")
-    ] = None,
-    states: Annotated[
-        list[str] | None, typer.Option("--state", help="Only in this state; may be repeated.")
-    ] = None,
+    backfill: BackfillOption = None,
+    partition_set: SetOption = None,
+    partition: PartitionOption = None,
+    pipeline: PipelineOption = None,
+    states: StateOptions = None,
+    tags: TagFilters = None,
+    schedule: ScheduleOption = None,
+    created_after: AfterOption = None,
+    created_before: BeforeOption = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -103,6 +112,10 @@ def runs(
         partition=partition,
         pipeline=pipeline,
         states=listed(states),
+        tags=tags_of(tags) or None,
+        schedule=schedule,
+        created_after=created_after,
+        created_before=created_before,
     )
     found = each(listing, limit)
     if as_json:

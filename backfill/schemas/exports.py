@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from backfill.schemas.base import Body, Document, Id, Key, Name, Text, Time
+from backfill.schemas.base import Body, Document, Id, Key, Name, Tags, Text, Time
 from backfill.states import RunState, StepState
 
 
@@ -43,6 +43,13 @@ class RunsToCancel(Body):
         description="`pending`, `queued` or `running`; null: any of them.",
         examples=[["pending", "queued"]],
     )
+    tags: Tags = Field(
+        default_factory=dict,
+        max_length=10,
+        description="All of these, the run's own or its backfill's.",
+        examples=[{"team": "sales"}],
+    )
+    schedule: Name | None = Field(default=None, description="Made by ticks of this schedule.")
     created_after: datetime | None = Field(default=None, description="Made at this time or later.")
     created_before: datetime | None = Field(default=None, description="Made before this time.")
     limit: int = Field(default=1_000, ge=1, le=10_000, description="At most so many runs.")

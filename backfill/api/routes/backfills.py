@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from backfill.api.asking import as_request
-from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
+from backfill.api.context import Actor, Api, Context, Cursor, IdPath, KeyHeader, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.door import needs
+from backfill.api.filtering import TagQuery, tags_of
 from backfill.api.links import OF_BACKFILL
 from backfill.api.presenting import present_backfill, present_plan, present_run, recent_rate
 from backfill.errors import NotFound
 from backfill.lifecycle import backfills, planning
 from backfill.lifecycle.explaining import why_backfill
-from backfill.roles import Role
 from backfill.lifecycle.forecasting import forecast
+from backfill.roles import Role
 from backfill.schemas.backfills import (
     Backfill,
     BackfillRequest,
@@ -70,14 +71,7 @@ def submit_backfill(
     actor: Actor,
     body: BackfillRequest,
     response: Response,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=200,
-            description="The same key with the same body gives the same backfill.",
-        ),
-    ] = None,
+    idempotency_key: KeyHeader = None,
 ) -> Submitted:
     """Submit a backfill: its selection is frozen, its runs are made by the coordinator."""
     submitted = backfills.submit(
@@ -122,12 +116,13 @@ def get_runs_of_backfill(
     api: Api,
     backfill_id: IdPath,
     state: Annotated[list[RunState] | None, Query(description="Any of these.")] = None,
+    tag: TagQuery = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Run]:
     """Return the runs of a backfill, newest first."""
     _shown(api, backfill_id)
-    wanted = RunFilter(backfill_id=backfill_id, states=state)
+    wanted = RunFilter(backfill_id=backfill_id, states=state, tags=tags_of(tag))
     with api.db.read() as conn:
         page = list_runs(api.db, conn, wanted, limit=limit, before=_before(cursor))
     after = encode(page.items[-1].id) if page.more else None

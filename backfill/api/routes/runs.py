@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from backfill.api.context import Actor, Api, Context, Cursor, IdPath, Limit, NameQuery
+from backfill.api.context import Actor, Api, Context, Cursor, IdPath, KeyHeader, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
-from backfill.api.filtering import RunsWanted, microseconds
+from backfill.api.filtering import RunsWanted, filter_of
 from backfill.api.links import OF_RUN
 from backfill.api.presenting import present_run, present_steps
-from backfill.errors import Invalid, NotFound
+from backfill.errors import NotFound
 from backfill.lifecycle import runs
 from backfill.lifecycle.bulk import cancel_runs, stoppable_states
 from backfill.lifecycle.explaining import why_run
@@ -27,16 +27,31 @@ from backfill.states import RUN_FINAL
 from backfill.storage.queries.attempts import attempts_of, errors_of, steps_of
 from backfill.storage.queries.events import list_events
 from backfill.storage.queries.logs import LogPlace, log_lines
-from backfill.storage.queries.runs import RunFilter, RunView, get_run, list_runs
+from backfill.storage.queries.runs import RunView, get_run, list_runs
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 
-@router.post("", status_code=201, responses={201: {"links": OF_RUN}})
-def launch_run(api: Api, actor: Actor, body: RunRequest) -> Run:
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"description": "It was launched before.", "links": OF_RUN},
+        201: {"links": OF_RUN},
+    },
+)
+def launch_run(
+    api: Api,
+    actor: Actor,
+    body: RunRequest,
+    response: Response,
+    idempotency_key: KeyHeader = None,
+) -> Run:
     """Launch one run: of a pipeline, for a partition of a set or for none."""
-    request = LaunchRequest(**body.model_dump(), created_by=actor)
-    return _shown(api, launch_checked(api.db, api.definitions, request, at=api.clock()))
+    request = LaunchRequest(**body.model_dump(), created_by=actor, idempotency_key=idempotency_key)
+    launched = launch_checked(api.db, api.definitions, request, at=api.clock())
+    response.status_code = 201 if launched.created else 200
+    return _shown(api, launched.run_id)
 
 
 @router.get("")
@@ -130,28 +145,10 @@ def cancel_many_runs(api: Api, actor: Actor, body: RunsToCancel) -> RunsCanceled
 
     Runs that no worker has are canceled at once; the workers of running ones are told to stop.
     """
-    done = cancel_runs(
-        api.db, _meant(body), limit=body.limit, reason=body.note or None, actor=actor
-    )
+    asked = filter_of(body)
+    wanted = replace(asked, states=stoppable_states(asked.states))
+    done = cancel_runs(api.db, wanted, limit=body.limit, reason=body.note or None, actor=actor)
     return RunsCanceled.model_validate(done)
-
-
-def _meant(body: RunsToCancel) -> RunFilter:
-    """Return the filter of a body; one that narrows nothing is a mistake."""
-    wanted = RunFilter(
-        body.backfill,
-        body.partition_set,
-        body.partition,
-        body.pipeline,
-        body.state,
-        microseconds(body.created_after),
-        microseconds(body.created_before),
-    )
-    if wanted == RunFilter():
-        raise Invalid(
-            "Say which runs: a backfill, a set, a partition, a pipeline, states or times."
-        )
-    return replace(wanted, states=stoppable_states(wanted.states))
 
 
 def _shown(api: Context, run_id: int) -> Run:
