@@ -48,6 +48,7 @@ def key_page(
     limit: int,
     cursor: str | None = None,
     start: str | None = None,
+    place: int | None = None,
 ) -> KeyPage:
     """Return a page of a set's keys.
 
@@ -55,6 +56,7 @@ def key_page(
         cursor: The `next` of the page before; holds its last key, so that keys which come into
             being or go in between neither repeat nor skip others.
         start: Where the first page begins, inclusive.
+        place: The same by place in the set's order, from 0; beyond the end is the end.
 
     Raises:
         NotFound: No such set, or it lacks the key to start at.
@@ -69,6 +71,8 @@ def key_page(
         first = (index if found is None else found) + step
     elif start is not None:
         first = _required(definitions, set_name, start, at)
+    elif place is not None:
+        first = max(min(place, count - 1), 0)
     if order is Order.OLDEST:
         low, high = first, min(first + limit, count)
     else:

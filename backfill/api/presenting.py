@@ -85,9 +85,10 @@ def present_steps(views: Sequence[StepView]) -> list[StepOutcome]:
     return [StepOutcome.model_validate(view) for view in views]
 
 
-def present_row(row: PartitionRow, steps: Sequence[str]) -> MatrixRow:
+def present_row(row: PartitionRow, steps: Sequence[str], index: int) -> MatrixRow:
     """Return a matrix row, its boxes in the order of the steps."""
-    return MatrixRow.model_validate({**vars(row), "boxes": [row.boxes[step] for step in steps]})
+    boxes = [row.boxes[step] for step in steps]
+    return MatrixRow.model_validate({**vars(row), "index": index, "boxes": boxes})
 
 
 def recent_rate(context: Context, view: BackfillView) -> float | None:

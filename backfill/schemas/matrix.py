@@ -17,12 +17,16 @@ class Box(Document):
     attempt: int | None
     started_at: Time | None
     finished_at: Time | None
+    previous: BoxStatus | None = Field(
+        default=None, description="What it showed before this run, where that was asked for."
+    )
 
 
 class MatrixRow(Document):
     """One partition: its newest run, and a box per step in the order of `steps`."""
 
     key: str
+    index: int = Field(description="Its place in the set's order, from 0.")
     boxes: list[Box]
     runs: int = Field(description="How many runs of it there are.")
     run_id: Id | None
@@ -38,7 +42,8 @@ class MatrixPage(Page[MatrixRow]):
     partition_set: str
     pipeline: str
     steps: list[str]
-    count: int = Field(description="How many partitions the set has.")
+    count: int = Field(description="How many partitions the set has, or the filter leaves.")
+    place: int = Field(description="Place of the first item among those, from 0; 0 without any.")
     order: str
 
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from backfill.api.columns import ColumnsWanted, Paging, column_page
 from backfill.api.context import Api, Context, Cursor, KeyQuery, Limit, NamePath, StartQuery
-from backfill.api.cursors import decode_ints, encode
-from backfill.api.keys import Order, OrderQuery, key_page, require_key
+from backfill.api.cursors import MAX_INT, decode_ints, encode
+from backfill.api.keys import Order, OrderQuery, require_key
 from backfill.api.presenting import present_row
 from backfill.errors import NotFound, did_you_mean
 from backfill.schemas.base import Page
@@ -22,31 +23,39 @@ router = APIRouter(prefix="/partition-sets/{name}", tags=["matrix"])
 def get_matrix(
     api: Api,
     name: NamePath,
+    wanted: ColumnsWanted,
     order: OrderQuery = Order.NEWEST,
     start: StartQuery = None,
+    place: Annotated[
+        int | None,
+        Query(ge=0, le=MAX_INT, description="Begin at this place among what is shown, from 0."),
+    ] = None,
+    previous: Annotated[
+        bool, Query(description="Say also what each box showed before its run.")
+    ] = False,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> MatrixPage:
-    """Return the status of every step for a page of partitions."""
+    """Return the status of every step for a page of partitions.
+
+    `select` narrows to the partitions of a selection, `backfill` and `tag` to those with such
+    runs; boxes then show what these runs did. What is narrowed follows within a few seconds.
+    """
     pipeline, steps = _steps(api, name)
-    page = key_page(
-        api.definitions,
-        name,
-        at=api.clock(),
-        order=order,
-        limit=limit,
-        cursor=cursor,
-        start=start,
-    )
+    page, first = column_page(api, name, wanted, Paging(order, limit, place, start, cursor))
     with api.db.read() as conn:
-        rows = matrix_page(api.db, conn, name, page.keys, steps)
+        rows = matrix_page(
+            api.db, conn, name, page.keys, steps, only=wanted.runs, previous=previous
+        )
+    shown = zip(rows, page.places, strict=True)
     return MatrixPage(
-        items=[present_row(row, steps) for row in rows],
+        items=[present_row(row, steps, index) for row, (index, _) in shown],
         next=page.next,
         partition_set=name,
         pipeline=pipeline,
         steps=steps,
         count=page.count,
+        place=first,
         order=order.value,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,19 +18,25 @@ from sqlalchemy import Connection, Row
 from backfill.states import RUN_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
 from backfill.storage.database import Database, decoded
 from backfill.storage.queries.attempts import AttemptView, StepView, attempts_of, steps_of
-from backfill.storage.queries.paging import Page
+from backfill.storage.queries.paging import Page, Where
+from backfill.storage.queries.run_search import RunFilter, condition_of, newest_ids
 
+RUNS_SEARCHED = 10_000  # by tag; the partitions of older ones are not found
 RUNS_LOOKED_AT = 20  # of a partition; older ones no longer show in the matrix
 
 
 class Box(NamedTuple):
-    """One box; run, attempt and times are None where no run says anything of the step."""
+    """One box; run, attempt and times are None where no run says anything of the step.
+
+    `previous` is what the runs before say of it, where that was asked for.
+    """
 
     status: BoxStatus
     run_id: int | None = None
     attempt: int | None = None
     started_at: int | None = None
     finished_at: int | None = None
+    previous: BoxStatus | None = None
 
 
 @dataclass(frozen=True)
@@ -98,23 +104,38 @@ class _Partition:
 
 
 def matrix_page(
-    db: Database, conn: Connection, set_name: str, keys: Sequence[str], steps: Sequence[str]
+    db: Database,
+    conn: Connection,
+    set_name: str,
+    keys: Sequence[str],
+    steps: Sequence[str],
+    *,
+    only: RunFilter | None = None,
+    previous: bool = False,
 ) -> list[PartitionRow]:
-    """Return a row per key, in their order, with a box per step."""
-    partitions = _partitions(db, conn, set_name, keys)
+    """Return a row per key, in their order, with a box per step.
+
+    Args:
+        only: As if there were no other runs than these.
+        previous: Say also what each box showed before its run.
+    """
+    partitions = _partitions(db, conn, set_name, keys, only or RunFilter())
     newest = [p.runs[0].id for p in partitions.values()]
     outcomes = _outcomes(db, conn, newest)
     rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
     older = [
         run.id
         for key, partition in partitions.items()
-        if partition.goes_on
+        if previous
+        or partition.goes_on
         or any(box.status is BoxStatus.MISSING for box in rows[key].boxes.values())
         for run in partition.runs[1:]
     ]
     if older:
         outcomes |= _outcomes(db, conn, older)
         rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
+    if previous:
+        rows = {k: _with_previous(row, partitions[k], outcomes) for k, row in rows.items()}
     empty = {step: Box(BoxStatus.MISSING) for step in steps}
     return [rows.get(key) or PartitionRow(key, empty) for key in keys]
 
@@ -158,6 +179,42 @@ def box_history(
     )
 
 
+def backfill_ranges(
+    db: Database, conn: Connection, set_name: str, backfill_id: int
+) -> list[tuple[str, str]] | None:
+    """Return the ends of the key ranges of a set's backfill; None when the set has no such."""
+    params = {"set": set_name, "id": backfill_id}
+    known = conn.execute(
+        db.sql(
+            "SELECT 1 FROM backfills WHERE id = :id "
+            "AND set_id = (SELECT id FROM partition_sets WHERE name = :set)"
+        ),
+        params,
+    ).first()
+    if known is None:
+        return None
+    rows = conn.execute(
+        db.sql(
+            "SELECT first_key, last_key FROM backfill_ranges WHERE backfill_id = :id "
+            "ORDER BY first_index"
+        ),
+        params,
+    )
+    return [(row.first_key, row.last_key) for row in rows]
+
+
+def partitions_of_runs(db: Database, conn: Connection, wanted: RunFilter) -> list[str]:
+    """Return the partitions of the newest runs that a filter lets through."""
+    found = newest_ids(db, wanted, before=None)
+    rows = conn.execute(
+        db.sql(
+            f"SELECT DISTINCT r.partition FROM runs r WHERE {found} AND r.partition IS NOT NULL"
+        ),
+        {**found.params, "page_limit": RUNS_SEARCHED},
+    )
+    return [row.partition for row in rows]
+
+
 def _box_run(
     row: Row[Any], attempts: Sequence[AttemptView], outcomes: Sequence[StepView]
 ) -> BoxRun:
@@ -176,21 +233,30 @@ def _box_run(
 
 
 def _partitions(
-    db: Database, conn: Connection, set_name: str, keys: Sequence[str]
+    db: Database, conn: Connection, set_name: str, keys: Sequence[str], only: RunFilter
 ) -> dict[str, _Partition]:
     """Return the newest runs of each key that has any, newest first."""
+    where = Where()
+    where.add(
+        "x.set_id = (SELECT id FROM partition_sets WHERE name = :set_name) "
+        f"AND {db.one_of_texts('x.partition', 'keys')}",
+        set_name=set_name,
+        keys=db.texts(keys),
+    )
+    if only != RunFilter():
+        narrowed = condition_of(db, only)
+        where.add(str(narrowed), **narrowed.params)
     rows = conn.execute(
         db.sql(
             "SELECT f.*, b.steps AS backfill_steps FROM ("
             "SELECT id, partition, state, attempt, steps, mode, backfill_id, "
             "started_at, finished_at, count(*) OVER (PARTITION BY partition) AS runs, "
             "row_number() OVER (PARTITION BY partition ORDER BY created_at DESC, id DESC) AS place "
-            "FROM runs WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
-            f"AND {db.one_of_texts('partition', 'keys')}) AS f "
+            f"FROM runs x WHERE {where}) AS f "
             "LEFT JOIN backfills b ON b.id = f.backfill_id "
             "WHERE place <= :most ORDER BY partition, place"
         ),
-        {"set": set_name, "keys": db.texts(keys), "most": RUNS_LOOKED_AT},
+        {**where.params, "most": RUNS_LOOKED_AT},
     ).all()
     found: dict[str, _Partition] = {}
     for row in rows:
@@ -247,6 +313,23 @@ def _row(
         started_at=newest.started_at,
         finished_at=newest.finished_at,
     )
+
+
+def _with_previous(
+    row: PartitionRow,
+    partition: _Partition,
+    outcomes: Mapping[int, Mapping[str, Row[Any]]],
+) -> PartitionRow:
+    """Say of each box what it would show without the run it shows, and those after it."""
+
+    def before(step: str, box: Box) -> BoxStatus | None:
+        places = [place for place, run in enumerate(partition.runs) if run.id == box.run_id]
+        older = partition.runs[places[0] + 1 :] if places else ()
+        shown = _box(step, older, outcomes)
+        return None if shown.status is BoxStatus.MISSING else shown.status
+
+    boxes = {s: box._replace(previous=before(s, box)) for s, box in row.boxes.items()}
+    return replace(row, boxes=boxes)
 
 
 def _box(step: str, runs: Sequence[_Run], outcomes: Mapping[int, Mapping[str, Row[Any]]]) -> Box:

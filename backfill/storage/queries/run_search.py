@@ -80,6 +80,11 @@ def newest_ids(db: Database, wanted: RunFilter, *, before: int | None, also: str
     return found
 
 
+def condition_of(db: Database, wanted: RunFilter) -> Where:
+    """Return the condition that a run `x` is one that a filter lets through."""
+    return _of_run(db, wanted)
+
+
 def _parts(db: Database, wanted: RunFilter, where: Where) -> list[str]:
     """Return statements that together give the ids, each its newest."""
     if wanted.schedule is not None:

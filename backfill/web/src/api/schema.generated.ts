@@ -191,6 +191,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backfills/{backfill_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Backfill
+         * @description Try what failed, was canceled or never launched of a backfill again, within it.
+         *
+         *     A backfill that is over goes on; while it runs or is paused, what failed so far is tried again.
+         */
+        post: operations["retry_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backfills/{backfill_id}/runs": {
         parameters: {
             query?: never;
@@ -497,6 +519,9 @@ export interface paths {
         /**
          * Get Matrix
          * @description Return the status of every step for a page of partitions.
+         *
+         *     `select` narrows to the partitions of a selection, `backfill` and `tag` to those with such
+         *     runs; boxes then show what these runs did. What is narrowed follows within a few seconds.
          */
         get: operations["get_matrix"];
         put?: never;
@@ -697,6 +722,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Lineage Of Run
+         * @description Return a run with what it re-executes and what re-executes it, oldest first.
+         */
+        get: operations["get_lineage_of_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/logs": {
         parameters: {
             query?: never;
@@ -711,6 +756,29 @@ export interface paths {
         get: operations["get_logs_of_run"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/re-execute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reexecute Run
+         * @description Make a new run from one that ended: from its failure, of some of its steps, or whole.
+         *
+         *     Steps that are not executed are not lost: where another step takes their outputs, the newest
+         *     ones of the partition are loaded; one that is gone is computed again.
+         */
+        post: operations["reexecute_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -773,6 +841,28 @@ export interface paths {
          *     Runs that no worker has are canceled at once; the workers of running ones are told to stop.
          */
         post: operations["cancel_many_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/re-execute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reexecute Many Runs
+         * @description Re-execute runs that ended, newest first: at most `limit` per call, each in a new run.
+         *
+         *     One that was re-executed before is left out, so that a call that is repeated goes on.
+         */
+        post: operations["reexecute_many_runs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1228,6 +1318,43 @@ export interface components {
             };
         };
         /**
+         * BackfillRetry
+         * @description What of a backfill to try again, and how.
+         */
+        BackfillRetry: {
+            /**
+             * From Step
+             * @description This step and everything downstream of it; in place of `steps`.
+             */
+            from_step?: string | null;
+            /**
+             * @description `from_failure`: what succeeded before is not executed again, its outputs are loaded; `steps`: those named by `steps` or `from_step`; `all`: every step.
+             * @default from_failure
+             */
+            mode?: components["schemas"]["ReexecutionMode"];
+            /**
+             * Note
+             * @description Why; kept with the event.
+             */
+            note?: string | null;
+            /**
+             * Statuses
+             * @description `missing`: never launched, given up before. Null: all three.
+             * @example [
+             *       "failed"
+             *     ]
+             */
+            statuses?: ("failed" | "canceled" | "missing")[] | null;
+            /**
+             * Steps
+             * @description A step selection: `load`, `*load` with everything upstream, `load*` with everything downstream, `+load` and `load+` with one level of it.
+             * @example [
+             *       "load*"
+             *     ]
+             */
+            steps?: string[] | null;
+        };
+        /**
          * BackfillState
          * @description Where a backfill is.
          * @enum {string}
@@ -1242,6 +1369,8 @@ export interface components {
             attempt: number | null;
             /** Finished At */
             finished_at: string | null;
+            /** @description What it showed before this run, where that was asked for. */
+            previous?: components["schemas"]["BoxStatus"] | null;
             /** Run Id */
             run_id: string | null;
             /** Started At */
@@ -1667,6 +1796,19 @@ export interface components {
             keys: string[];
         };
         /**
+         * Lineage
+         * @description A run's family: what it re-executes and what re-executes it, oldest first.
+         */
+        Lineage: {
+            /**
+             * Root
+             * @example 42
+             */
+            root: string;
+            /** Runs */
+            runs: components["schemas"]["Run"][];
+        };
+        /**
          * LoadProblem
          * @description Something of the definitions that does not work; the rest does.
          */
@@ -1729,7 +1871,7 @@ export interface components {
         MatrixPage: {
             /**
              * Count
-             * @description How many partitions the set has.
+             * @description How many partitions the set has, or the filter leaves.
              */
             count: number;
             /** Items */
@@ -1745,6 +1887,11 @@ export interface components {
             partition_set: string;
             /** Pipeline */
             pipeline: string;
+            /**
+             * Place
+             * @description Place of the first item among those, from 0; 0 without any.
+             */
+            place: number;
             /** Steps */
             steps: string[];
         };
@@ -1759,6 +1906,11 @@ export interface components {
             boxes: components["schemas"]["Box"][];
             /** Finished At */
             finished_at: string | null;
+            /**
+             * Index
+             * @description Its place in the set's order, from 0.
+             */
+            index: number;
             /** Key */
             key: string;
             /** Run Id */
@@ -2455,6 +2607,60 @@ export interface components {
             worker: string | null;
         };
         /**
+         * RunAgain
+         * @description How to re-execute a run.
+         */
+        RunAgain: {
+            /**
+             * From Step
+             * @description This step and everything downstream of it; in place of `steps`.
+             */
+            from_step?: string | null;
+            /**
+             * Max Failures
+             * @description Null: as the run had.
+             */
+            max_failures?: number | null;
+            /**
+             * @description `from_failure`: what succeeded before is not executed again, its outputs are loaded; `steps`: those named by `steps` or `from_step`; `all`: every step.
+             * @default from_failure
+             */
+            mode?: components["schemas"]["ReexecutionMode"];
+            /**
+             * Note
+             * @description Why; kept with the event.
+             */
+            note?: string | null;
+            /**
+             * Priority
+             * @description Higher goes first.
+             * @default 0
+             */
+            priority?: number;
+            /**
+             * Run Config
+             * @description In place of what was given at the run's launch; null: the same.
+             */
+            run_config?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Steps
+             * @description A step selection: `load`, `*load` with everything upstream, `load*` with everything downstream, `+load` and `load+` with one level of it.
+             * @example [
+             *       "load*"
+             *     ]
+             */
+            steps?: string[] | null;
+            /**
+             * Tags
+             * @description Over those the run had.
+             */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
          * RunRequest
          * @description One run to launch: of a pipeline, for a partition of a set or for none.
          */
@@ -2522,6 +2728,27 @@ export interface components {
              * @description Running ones whose workers were told to stop.
              */
             told: number;
+        };
+        /**
+         * RunsReexecuted
+         * @description What re-executing many runs did.
+         */
+        RunsReexecuted: {
+            /**
+             * Made
+             * @description New runs.
+             */
+            made: number;
+            /**
+             * More
+             * @description Others fit as well: ask again.
+             */
+            more: boolean;
+            /**
+             * Run Ids
+             * @description The first of them.
+             */
+            run_ids: string[];
         };
         /**
          * RunState
@@ -2601,6 +2828,99 @@ export interface components {
              *     ]
              */
             state?: components["schemas"]["RunState"][] | null;
+            /**
+             * Tags
+             * @description All of these, the run's own or its backfill's.
+             * @example {
+             *       "team": "sales"
+             *     }
+             */
+            tags?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * RunsToReexecute
+         * @description Which runs to re-execute, and how: all that ended and were never re-executed, newest first.
+         *
+         *     At least one field must narrow them.
+         */
+        RunsToReexecute: {
+            /**
+             * Backfill
+             * @description A backfill's id.
+             */
+            backfill?: number | null;
+            /**
+             * Created After
+             * @description Made at this time or later.
+             */
+            created_after?: string | null;
+            /**
+             * Created Before
+             * @description Made before this time.
+             */
+            created_before?: string | null;
+            /**
+             * From Step
+             * @description This step and everything downstream of it; in place of `steps`.
+             */
+            from_step?: string | null;
+            /**
+             * Limit
+             * @description At most so many runs.
+             * @default 1000
+             */
+            limit?: number;
+            /**
+             * @description `from_failure`: what succeeded before is not executed again, its outputs are loaded; `steps`: those named by `steps` or `from_step`; `all`: every step.
+             * @default from_failure
+             */
+            mode?: components["schemas"]["ReexecutionMode"];
+            /**
+             * Note
+             * @description Why; kept with the event.
+             */
+            note?: string | null;
+            /** Partition */
+            partition?: string | null;
+            /**
+             * Partition Set
+             * @example date_partition_set
+             */
+            partition_set?: string | null;
+            /**
+             * Pipeline
+             * @example my_data_pipeline
+             */
+            pipeline?: string | null;
+            /**
+             * Priority
+             * @description Higher goes first.
+             * @default 0
+             */
+            priority?: number;
+            /**
+             * Schedule
+             * @description Made by ticks of this schedule.
+             */
+            schedule?: string | null;
+            /**
+             * State
+             * @description Null: `failed` and `canceled`.
+             * @example [
+             *       "failed"
+             *     ]
+             */
+            state?: components["schemas"]["RunState"][] | null;
+            /**
+             * Steps
+             * @description A step selection: `load`, `*load` with everything upstream, `load*` with everything downstream, `+load` and `load+` with one level of it.
+             * @example [
+             *       "load*"
+             *     ]
+             */
+            steps?: string[] | null;
             /**
              * Tags
              * @description All of these, the run's own or its backfill's.
@@ -3556,6 +3876,33 @@ export interface operations {
             };
         };
     };
+    retry_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                backfill_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["BackfillRetry"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backfill"];
+                };
+            };
+        };
+    };
     get_runs_of_backfill: {
         parameters: {
             query?: {
@@ -4002,14 +4349,24 @@ export interface operations {
     get_matrix: {
         parameters: {
             query?: {
+                /** @description Only of the backfill with this id. */
+                backfill?: number | null;
                 /** @description `next` of the page before; none for the first. */
                 cursor?: string | null;
                 /** @description Items per page. */
                 limit?: number;
                 /** @description The set's own order, or its reverse. */
                 order?: components["schemas"]["Order"];
+                /** @description Begin at this place among what is shown, from 0. */
+                place?: number | null;
+                /** @description Say also what each box showed before its run. */
+                previous?: boolean;
+                /** @description Only partitions of this selection. */
+                select?: string | null;
                 /** @description Begin at this key. */
                 start?: string | null;
+                /** @description `name=value`, the run's own or its backfill's; all of these. */
+                tag?: string[] | null;
             };
             header?: never;
             path: {
@@ -4328,6 +4685,29 @@ export interface operations {
             };
         };
     };
+    get_lineage_of_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lineage"];
+                };
+            };
+        };
+    };
     get_logs_of_run: {
         parameters: {
             query?: {
@@ -4356,6 +4736,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogPage"];
+                };
+            };
+        };
+    };
+    reexecute_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RunAgain"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
                 };
             };
         };
@@ -4426,6 +4833,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunsCanceled"];
+                };
+            };
+        };
+    };
+    reexecute_many_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunsToReexecute"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunsReexecuted"];
                 };
             };
         };

@@ -1,0 +1,174 @@
+"""What narrows the Run Matrix: a selection, a backfill, tags; and where a page begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backfill.api.app import create_app
+from backfill.settings import Settings
+from backfill.storage.database import Database
+from tests.support.house import NOON, House
+from tests.support.loading import loaded
+from tests.support.web import TestClient
+
+DEFINITIONS = """
+from backfill import Partition, PartitionSetDefinition, pipeline, step
+
+@step
+def a(context):
+    return 1
+
+@step
+def b(x):
+    return x
+
+@pipeline
+def work():
+    b(a())
+
+days = PartitionSetDefinition(
+    name="days",
+    pipeline_name="work",
+    partition_fn=lambda: [Partition(f"day-{n:02}") for n in range(20)],
+)
+"""
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> Iterator[House]:
+    with loaded(DEFINITIONS, tmp_path) as definitions:
+        yield House(database, definitions, Settings())
+
+
+@pytest.fixture
+def api(house: House) -> Iterator[TestClient]:
+    app = create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+def matrix(api: TestClient, **params: Any) -> dict[str, Any]:
+    answer = api.get("/api/v1/partition-sets/days/matrix", params={"order": "oldest", **params})
+    assert answer.status_code == 200, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+def keys(page: dict[str, Any]) -> list[str]:
+    return [item["key"] for item in page["items"]]
+
+
+def run(house: House, selection: str, *, fails: bool = False, **wanted: Any) -> int:
+    """Run the partitions of a selection as one backfill; return its id."""
+    backfill_id = house.submit(selection, **wanted)
+    house.expand(backfill_id)
+    claims = house.claim([i for message in house.admit() for i in message.run_ids])
+    for claim in claims:
+        (house.fail if fails else house.succeed)(claim)
+    return backfill_id
+
+
+def test_a_page_begins_at_a_place(api: TestClient) -> None:
+    page = matrix(api, place=7, limit=3)
+    assert keys(page) == ["day-07", "day-08", "day-09"]
+    assert [item["index"] for item in page["items"]] == [7, 8, 9]
+    assert (page["place"], page["count"]) == (7, 20)
+    assert keys(matrix(api, cursor=page["next"], limit=2)) == ["day-10", "day-11"]
+    assert keys(matrix(api, place=7, limit=3, order="newest")) == ["day-07", "day-06", "day-05"]
+
+
+def test_a_place_behind_the_end_is_the_end(api: TestClient) -> None:
+    assert keys(matrix(api, place=500)) == ["day-19"]
+
+
+def test_a_selection_narrows_and_keeps_the_order(api: TestClient) -> None:
+    page = matrix(api, select="day-03, [day-10...day-12], day-01", limit=3)
+    assert keys(page) == ["day-01", "day-03", "day-10"]
+    assert [item["index"] for item in page["items"]] == [1, 3, 10]
+    assert page["count"] == 5
+    assert keys(matrix(api, select="day-03, [day-10...day-12], day-01", cursor=page["next"])) == [
+        "day-11",
+        "day-12",
+    ]
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_pages_of_what_is_narrowed_meet_without_gaps(api: TestClient, order: str) -> None:
+    asked: dict[str, Any] = {"select": "! day-05, day-06", "limit": 4, "order": order}
+    found: list[str] = []
+    page = matrix(api, **asked)
+    found += keys(page)
+    while page["next"]:
+        page = matrix(api, **asked, cursor=page["next"])
+        found += keys(page)
+    wanted = [f"day-{n:02}" for n in range(20) if n not in {5, 6}]
+    assert found == (wanted if order == "oldest" else wanted[::-1])
+
+
+def test_a_narrowed_page_begins_at_a_place_or_a_key(api: TestClient) -> None:
+    page = matrix(api, select="[day-10...]", place=8)
+    assert (keys(page), page["place"]) == (["day-18", "day-19"], 8)
+    page = matrix(api, select="[day-10...]", start="day-17")
+    assert (keys(page), page["place"]) == (["day-17", "day-18", "day-19"], 7)
+    answer = api.get(
+        "/api/v1/partition-sets/days/matrix", params={"select": "[day-10...]", "start": "day-03"}
+    )
+    assert answer.status_code == 404
+
+
+def test_failures_and_gaps_are_a_selection(api: TestClient, house: House) -> None:
+    house.worker(slots=50)
+    run(house, "! day-05, day-06, day-07")
+    run(house, "day-06", fails=True)
+    assert keys(matrix(api, select="missing")) == ["day-05", "day-06", "day-07"]
+    assert keys(matrix(api, select="failed")) == ["day-06"]
+
+
+def test_a_selection_that_fits_nothing_leaves_an_empty_matrix(api: TestClient) -> None:
+    page = matrix(api, select="failed")
+    assert (page["items"], page["count"], page["next"]) == ([], 0, None)
+
+
+def test_a_selection_with_a_mistake_is_told(api: TestClient) -> None:
+    answer = api.get("/api/v1/partition-sets/days/matrix", params={"select": "day-99"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "selection_invalid")
+
+
+def test_a_backfill_shows_its_partitions_and_only_what_it_did(
+    api: TestClient, house: House
+) -> None:
+    house.worker(slots=50)
+    first = run(house, "[day-02...day-04]", fails=True)
+    second = run(house, "day-04, day-09")
+    statuses = {
+        item["key"]: item["boxes"][1]["status"] for item in matrix(api, backfill=first)["items"]
+    }
+    assert list(statuses) == ["day-02", "day-03", "day-04"]
+    assert "succeeded" not in statuses.values()
+    shown = {item["key"]: item["state"] for item in matrix(api, backfill=second)["items"]}
+    assert shown == {"day-04": "succeeded", "day-09": "succeeded"}
+    answer = api.get("/api/v1/partition-sets/days/matrix", params={"backfill": 999})
+    assert answer.status_code == 404
+
+
+def test_a_tag_shows_the_partitions_of_its_runs(api: TestClient, house: House) -> None:
+    house.worker(slots=50)
+    run(house, "day-03, day-05", tags={"team": "sales"})
+    run(house, "day-03, day-08", fails=True, tags={"team": "ops"})
+    shown = {item["key"]: item["state"] for item in matrix(api, tag="team=sales")["items"]}
+    assert shown == {"day-03": "succeeded", "day-05": "succeeded"}
+
+
+def test_the_status_before_is_told_where_it_is_asked_for(api: TestClient, house: House) -> None:
+    house.worker(slots=50)
+    run(house, "day-03")
+    house.expand(house.submit("day-03, day-04"))
+    page = matrix(api, select="day-03, day-04", previous=True)
+    boxes = [(box["status"], box["previous"]) for item in page["items"] for box in item["boxes"]]
+    assert boxes == [("queued", "succeeded")] * 2 + [("queued", None)] * 2
+    page = matrix(api, select="day-03")
+    assert page["items"][0]["boxes"][0]["previous"] is None
