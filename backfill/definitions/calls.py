@@ -212,6 +212,7 @@ class Definitions(Protocol):
         leave_out: Mapping[str, Sequence[str]] | None = None,
         mark: Mapping[str, Sequence[str]] | None = None,
         take: Take | None = None,
+        listed: bool = False,
     ) -> SelectionResult:
         """Evaluate a selection.
 
@@ -224,6 +225,7 @@ class Definitions(Protocol):
             mark: Facts that what is left is divided by, each partition by the first of them.
                 `incomplete` needs no keys: the time window ends after `at`.
             take: So many of what is left; the others are left out as `NOT_TAKEN`.
+            listed: Have the ranges come in the order in which the text names them.
 
         Raises:
             SelectionInvalid: It cannot be read, names unknown keys, or selects none or too many.
@@ -277,6 +279,14 @@ class Definitions(Protocol):
         override: Mapping[str, Any] | None = None,
     ) -> Validation:
         """Resolve and validate the run config of a chunk of partitions."""
+        ...
+
+    def tell_hook(self, set_name: str, hook: str, told: Mapping[str, Any]) -> None:
+        """Call a hook of a set's backfills with what `HookedBackfill` takes.
+
+        Raises:
+            NotFound: The set has no such hook any more.
+        """
         ...
 
     def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:

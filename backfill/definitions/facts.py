@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -75,15 +75,23 @@ def divide(
     return groups, selected
 
 
-def taken(selected: IndexSet, take: Take) -> IndexSet:
-    """Return so many of the selected partitions."""
+def taken(selected: IndexSet, take: Take, ordered: Iterable[range]) -> IndexSet:
+    """Return so many of the selected partitions; `ordered` says which are the first."""
     size = len(selected)
     if take.how == "first":
-        return selected.slice(0, take.size)
+        return IndexSet.from_ranges(_first(ordered, take.size))
     if take.how == "last":
         return selected.slice(max(0, size - take.size), take.size)
     places = spread(size, take.size)
     return IndexSet.from_indexes(selected.slice(place, 1).first for place in places)
+
+
+def _first(ranges: Iterable[range], size: int) -> Iterator[range]:
+    for part in ranges:
+        if size <= 0:
+            return
+        yield part[:size]
+        size -= len(part)
 
 
 def spread(size: int, count: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,9 @@ from backfill.definitions.calls import (
 )
 from backfill.definitions.catalog import Catalog, LoadProblem
 from backfill.definitions.chunks import Chunk
-from backfill.definitions.describing import describe_registry
+from backfill.definitions.describing import describe_registry, hooks_of
 from backfill.definitions.facts import NOT_TAKEN, Take, divide, group, located, taken
+from backfill.definitions.hooks import HookedBackfill
 from backfill.definitions.keys import KeySpace
 from backfill.definitions.merging import merged
 from backfill.definitions.partition import Partition
@@ -34,7 +35,13 @@ from backfill.definitions.schedules import (
     ScheduleDefinition,
     evaluate_tick,
 )
-from backfill.definitions.selection import evaluate, parse, selected_keys
+from backfill.definitions.selection import (
+    IndexSet,
+    as_listed,
+    evaluate,
+    parse,
+    selected_keys,
+)
 from backfill.errors import BackfillError, ConfigInvalid, UserCodeError
 
 _PROBLEMS_TOLD = 100
@@ -98,17 +105,24 @@ class LocalDefinitions:
         leave_out: Mapping[str, Sequence[str]] | None = None,
         mark: Mapping[str, Sequence[str]] | None = None,
         take: Take | None = None,
+        listed: bool = False,
     ) -> SelectionResult:
         parsed = parse(selection)
         keys = self._keys(set_name, at)
         known = located(keys, statuses or {}, at)
         found = evaluate(parsed, keys, now=at, statuses=known, limit=limit)
         left_out, asked = divide(keys, found, located(keys, leave_out or {}, at))
+
+        def ordered(chosen: IndexSet) -> Iterator[range]:
+            if not listed:
+                return chosen.ranges
+            return as_listed(parsed, keys, chosen, now=at, statuses=known, limit=limit)
+
         if take is not None and take[0] < len(asked):
-            every, asked = asked, taken(asked, Take(*take))
+            every, asked = asked, taken(asked, Take(*take), ordered(asked))
             left_out.append(group(NOT_TAKEN, keys, every - asked))
         marked, rest = divide(keys, asked, located(keys, mark or {}, at))
-        ranges = [(part.start, part.stop - 1) for part in asked.ranges]
+        ranges = [(part.start, part.stop - 1) for part in ordered(asked)]
         return SelectionResult(
             len(asked),
             ranges,
@@ -184,6 +198,14 @@ class LocalDefinitions:
             if problem is not None:
                 problems.append(problem)
         return Validation(checked, chunk.next_offset, len(problems), problems[:_PROBLEMS_TOLD])
+
+    def tell_hook(self, set_name: str, hook: str, told: Mapping[str, Any]) -> None:
+        hooks = {one.name: one for one in hooks_of(self._set(set_name), self._registry)}
+        if hook not in hooks:
+            raise NotFound(
+                f'Partition set "{set_name}" has no hook "{hook}".{did_you_mean(hook, hooks)}'
+            )
+        call_user(f'Hook "{hook}"', hooks[hook].fn, HookedBackfill(**told), hook=hook)
 
     def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
         return evaluate_tick(self._schedule(schedule), tick_at, dynamic_keys=self._dynamic_keys)

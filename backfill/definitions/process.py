@@ -108,6 +108,7 @@ class DefinitionsProcess:
         leave_out: Mapping[str, Sequence[str]] | None = None,
         mark: Mapping[str, Sequence[str]] | None = None,
         take: Take | None = None,
+        listed: bool = False,
     ) -> SelectionResult:
         told = self._list(
             "select",
@@ -119,6 +120,7 @@ class DefinitionsProcess:
             leave_out=leave_out,
             mark=mark,
             take=take,
+            listed=listed,
         )
         return SelectionResult.unpacked(told)
 
@@ -201,6 +203,10 @@ class DefinitionsProcess:
             told["invalid"],
             [PartitionProblem(**problem) for problem in told["problems"]],
         )
+
+    def tell_hook(self, set_name: str, hook: str, told: Mapping[str, Any]) -> None:
+        arguments = {"set_name": set_name, "hook": hook, "told": dict(told)}
+        self._pool.call(f'Hook "{hook}" of set "{set_name}"', "tell_hook", arguments)
 
     def evaluate_tick(self, schedule: str, tick_at: datetime) -> TickResult:
         told = self._pool.call(

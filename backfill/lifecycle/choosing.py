@@ -12,6 +12,7 @@ from backfill.definitions.facts import INCOMPLETE, Take
 from backfill.definitions.selection import parse, status_words
 from backfill.errors import Invalid, did_you_mean
 from backfill.lifecycle.guarding import take_of
+from backfill.lifecycle.ordering import check_order_of_set, check_previous
 from backfill.lifecycle.reprocessing import (
     Reprocess,
     left_out,
@@ -70,6 +71,7 @@ class Wanted:
     explained: bool = False
     known: FactKeys = field(default_factory=dict)
     take: Take | None = None
+    listed: bool = False
 
 
 def choose(
@@ -85,7 +87,7 @@ def choose(
 
     Raises:
         NotFound: No such partition set.
-        Invalid: A number, a step or the way to reprocess makes no sense.
+        Invalid: A number, a step, an order or the way to reprocess makes no sense.
         SelectionInvalid: The selection does not parse, names unknown keys or selects nothing.
     """
     check_numbers(request)
@@ -93,6 +95,7 @@ def choose(
     partition_set = catalog.partition_set(request.partition_set)
     pipeline = catalog.pipeline(partition_set.pipeline)
     check_steps(pipeline, request.steps)
+    check_order_of_set(request, partition_set)
     words = status_words(parse(request.selection))
     reprocess = reprocess_of(request.reprocess, words=words, steps=request.steps)
     wanted = Wanted(
@@ -105,14 +108,20 @@ def choose(
         explained=explained,
         known=_blocked(db, request.partition_set),
         take=take_of(request),
+        listed=request.ordering == "listed",
     )
+    selected = evaluate(db, definitions, wanted)
+    if request.depends_on_previous:
+        check_previous(
+            db, definitions, request.partition_set, selected, version=pipeline.version, at=at
+        )
     return Choice(
         pipeline,
         {**pipeline.tags, **request.tags},
         request.steps or partition_set.step_selection,
         reprocess,
         catalog.version,
-        evaluate(db, definitions, wanted),
+        selected,
     )
 
 
@@ -182,6 +191,7 @@ def _select(
         leave_out={**wanted.known, **(leave_out or {})},
         mark=mark or ({INCOMPLETE: ()} if wanted.explained else {}),
         take=wanted.take,
+        listed=wanted.listed,
     )
 
 

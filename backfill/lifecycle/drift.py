@@ -7,7 +7,7 @@ whatever joined or left the set before, between or during the chunks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,10 @@ def sweep_chunk(
     """
     stop = min(sweep.place + limit, selected.size)
     found = selected.take(db, definitions, sweep.place, stop)
-    return db.transact(lambda conn: _write(db, conn, selected, sweep, stop, found.partitions))
+    previous = selected.previous(definitions, found.partitions)
+    return db.transact(
+        lambda conn: _write(db, conn, selected, sweep, stop, found.partitions, previous)
+    )
 
 
 def _write(
@@ -55,13 +58,14 @@ def _write(
     sweep: Sweep,
     stop: int,
     partitions: Sequence[ExpandedPartition],
+    previous: Mapping[str, str],
 ) -> int | None:
     backfill = expanding(db, conn, selected.backfill.id, lock=True)
     if backfill is None or (current_sweep(backfill) or Sweep()) != sweep:
         return None
     existing = having_runs(db, conn, backfill, [p.key for p in partitions])
     new = [
-        new_run(partition, place=place)
+        new_run(partition, place=place, ordering=backfill.ordering, previous=previous)
         for place, partition in enumerate(partitions, start=sweep.place)
         if partition.key not in existing
     ]
@@ -102,6 +106,8 @@ def _finish(db: Database, conn: Connection, backfill_id: int, *, gone: int, join
         ),
         {"gone": gone, "id": backfill_id},
     )
+    if not gone and not joined:
+        return
     note_event(
         db,
         conn,

@@ -7,7 +7,7 @@ tell which partitions have their runs, and `drift` goes through them by key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -55,7 +55,8 @@ def expand_chunk(
     if chunk is None:
         made = sweep_chunk(db, definitions, selected, sweep or Sweep(), limit=limit)
     else:
-        made = db.transact(lambda conn: _write_chunk(db, conn, backfill, chunk))
+        previous = selected.previous(definitions, chunk)
+        made = db.transact(lambda conn: _write_chunk(db, conn, backfill, chunk, previous))
     db.notify()
     return made
 
@@ -88,7 +89,11 @@ def _next_chunk(
 
 
 def _write_chunk(
-    db: Database, conn: Connection, seen: Row[Any], partitions: Sequence[ExpandedPartition]
+    db: Database,
+    conn: Connection,
+    seen: Row[Any],
+    partitions: Sequence[ExpandedPartition],
+    previous: Mapping[str, str],
 ) -> int | None:
     locked = expanding(db, conn, seen.id, lock=True)
     if locked is None or locked.expanded != seen.expanded:
@@ -96,7 +101,12 @@ def _write_chunk(
     newest = locked.ordering == "newest"
     canary = canary_keys(db, conn, locked.id) if locked.canary else {}
     new = [
-        new_run(partition, place=locked.total - 1 - place if newest else place)
+        new_run(
+            partition,
+            place=locked.total - 1 - place if newest else place,
+            ordering=locked.ordering,
+            previous=previous,
+        )
         for place, partition in enumerate(partitions, start=locked.expanded)
         if partition.key not in canary
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -12,8 +13,11 @@ from sqlalchemy import Connection, Row
 from backfill.definitions.calls import Definitions, ExpandedPartition, Expansion, KeyRange
 from backfill.errors import DefinitionsUnavailable
 from backfill.lifecycle.moves import NewRun
+from backfill.lifecycle.ordering import previous_keys, sort_of
 from backfill.lifecycle.submitting import QUEUE_TAG
 from backfill.storage.database import Database
+
+NOTHING_BEFORE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class Frozen:
         skip = start - rows[0].first_index
         at = datetime.fromtimestamp(self.backfill.selected_at / 1e6, UTC)
         return _ask(definitions, self.set_name, ranges, skip, skip + stop - start, at)
+
+    def previous(
+        self, definitions: Definitions, partitions: Sequence[ExpandedPartition]
+    ) -> Mapping[str, str]:
+        """Return the partition that each of these depends on; none where they depend on none."""
+        if not self.backfill.depends_on_previous or not partitions:
+            return NOTHING_BEFORE
+        at = datetime.fromtimestamp(self.backfill.selected_at / 1e6, UTC)
+        return previous_keys(definitions, self.set_name, [p.key for p in partitions], at)
 
 
 def frozen(db: Database, conn: Connection, backfill: Row[Any]) -> Frozen:
@@ -62,7 +75,7 @@ def expanding(
         db.sql(
             "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, "
             "0 AS generation, max_failures, queue, ordering, swept_to, swept_new, canary, "
-            "canary_state "
+            "canary_state, depends_on_previous "
             "FROM backfills WHERE id = :id AND expanded_at IS NULL "
             "AND state IN ('requested', 'running', 'paused')" + (db.for_update if lock else "")
         ),
@@ -89,10 +102,23 @@ def having_runs(
     return {row.partition for row in rows}
 
 
-def new_run(partition: ExpandedPartition, *, place: int) -> NewRun:
-    """Return the run to make of a partition; admission takes runs in the order of their places."""
+def new_run(
+    partition: ExpandedPartition,
+    *,
+    place: int,
+    ordering: str = "oldest",
+    previous: Mapping[str, str] = NOTHING_BEFORE,
+) -> NewRun:
+    """Return the run to make of a partition; admission takes runs in the order of their places.
+
+    Args:
+        ordering: By `weight` they go in the order of that instead.
+        previous: The partitions that some must wait for.
+    """
     tags = dict(partition.tags)
-    return NewRun(partition.key, place, tags or None, tags.get(QUEUE_TAG))
+    sort = sort_of(place, tags, ordering=ordering)
+    key = partition.key
+    return NewRun(key, sort, tags or None, tags.get(QUEUE_TAG), previous.get(key))
 
 
 def _ranges(

@@ -281,6 +281,7 @@ def _values(
         "sort": -again.priority,
         "max_failures": parent.max_failures if again.max_failures is None else again.max_failures,
         "queue": parent.queue,
+        "pools": decoded(parent.pools),
         "tags": tags or None,
         "run_config": override,
         "override": override,

@@ -10,6 +10,7 @@ from typing import Any
 
 from backfill.errors import Invalid
 from backfill.lifecycle.guarding import check_guards
+from backfill.lifecycle.ordering import check_order
 
 QUEUE_TAG = "queue"
 
@@ -20,6 +21,11 @@ class BackfillRequest:
 
     Attributes:
         run_config: Merged over every partition's own.
+        ordering: `oldest`, `newest`, `listed` (as the selection names them) or `weight` (the
+            heaviest first).
+        sequential: One at a time, in order; a retry keeps its place.
+        depends_on_previous: Each also waits until the partition before it in the set succeeded.
+        windows: When its runs may start: texts as `hours.parse_hours` reads, or as JSON has them.
         reprocess: `missing`, `failed`, `all` or `stale`. When not given: `all` where the selection
             names statuses or steps are chosen, else `missing`.
         canary: So many partitions, spread over the selection, run first and alone.
@@ -51,6 +57,9 @@ class BackfillRequest:
     on_conflict: str = "wait"
     limit: int | None = None
     sample: int | None = None
+    sequential: bool = False
+    depends_on_previous: bool = False
+    windows: Sequence[str | Mapping[str, Any]] | None = None
 
     def fingerprint(self) -> str:
         """Return a hash of what is asked, to tell a repeated request from another one."""
@@ -62,8 +71,7 @@ def check_numbers(request: BackfillRequest) -> None:
     """Raise Invalid for a limit or an order that makes no sense."""
     if request.max_active_runs is not None and request.max_active_runs < 1:
         raise Invalid("max_active_runs must be at least 1; leave it out for no limit.")
-    if request.ordering not in {"oldest", "newest"}:
-        raise Invalid(f'Order "{request.ordering}" is not known; use oldest or newest.')
     if request.max_failures < 0:
         raise Invalid("max_failures must be 0 or more.")
     check_guards(request)
+    check_order(request)

@@ -6,7 +6,7 @@ skipped. Every step of it may be repeated, so that nothing is lost by a crash in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,7 @@ from backfill.errors import Conflict
 from backfill.lifecycle import moves
 from backfill.lifecycle.comparing import CHUNK, Comparison, GoneRun, compare
 from backfill.lifecycle.frozen import having_runs, new_run
+from backfill.lifecycle.ordering import previous_keys
 from backfill.lifecycle.telling import note_event
 from backfill.states import BACKFILL_FINAL, BackfillState
 from backfill.storage.database import Database
@@ -97,24 +98,47 @@ def _adopt(db: Database, definitions: Definitions, found: Comparison, at: dateti
             limit=min(CHUNK, stop - offset),
             at=at,
         )
-        added += db.transact(partial(_add, db, found.backfill.id, told.partitions, at))
+        previous = _previous(db, definitions, found, told.partitions, at)
+        added += db.transact(partial(_add, db, found.backfill.id, told.partitions, previous, at))
         if told.next_offset <= offset:
             break
         offset = told.next_offset
     return added
 
 
+def _previous(
+    db: Database,
+    definitions: Definitions,
+    found: Comparison,
+    partitions: Sequence[ExpandedPartition],
+    at: datetime,
+) -> Mapping[str, str]:
+    """Return what the new runs of a line that depends on the previous partition wait for."""
+    with db.read() as conn:
+        depends = conn.execute(
+            db.sql("SELECT depends_on_previous FROM backfills WHERE id = :id"),
+            {"id": found.backfill.id},
+        ).scalar_one()
+    if not depends:
+        return {}
+    return previous_keys(definitions, found.backfill.set_name, [p.key for p in partitions], at)
+
+
 def _add(
     db: Database,
     backfill_id: int,
     partitions: Sequence[ExpandedPartition],
+    previous: Mapping[str, str],
     at: datetime,
     conn: Connection,
 ) -> int:
     backfill = _lock(db, conn, backfill_id)
     existing = having_runs(db, conn, backfill, [p.key for p in partitions])
     missing = [p for p in partitions if p.key not in existing]
-    new = [new_run(p, place=place) for place, p in enumerate(missing, start=backfill.total)]
+    new = [
+        new_run(p, place=place, ordering=backfill.ordering, previous=previous)
+        for place, p in enumerate(missing, start=backfill.total)
+    ]
     if not new:
         return 0
     moves.create_backfill_runs(db, conn, backfill, new, db.clock(conn))
@@ -167,7 +191,7 @@ def _lock(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
     row = conn.execute(
         db.sql(
             "SELECT id, state, set_id, pipeline_id, total, expanded_at, 0 AS generation, "
-            f"max_failures, queue FROM backfills WHERE id = :id{db.for_update}"
+            f"max_failures, queue, ordering FROM backfills WHERE id = :id{db.for_update}"
         ),
         {"id": backfill_id},
     ).one()

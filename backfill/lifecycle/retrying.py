@@ -247,7 +247,8 @@ def _next_ones(
         return []
     return conn.execute(
         db.sql(
-            "SELECT id, state, set_id, partition, pipeline_id, sort, queue, tags, pools, root_id "
+            "SELECT id, state, set_id, partition, pipeline_id, sort, queue, tags, pools, previous, "
+            "root_id "
             "FROM runs r WHERE backfill_id = :id AND state IN ('failed', 'canceled') "
             f"AND {db.one_of_texts('state', 'states')} AND id > :after "
             "AND generation < :generation AND NOT EXISTS (SELECT 1 FROM runs n "
@@ -277,6 +278,7 @@ def _values(backfill: Row[Any], parent: Row[Any], plan: Mapping[str, Any]) -> di
         "queue": parent.queue,
         "tags": decoded(parent.tags),
         "pools": decoded(parent.pools),
+        "previous": parent.previous,
         "steps": plan["steps"] or None,
         "parent_id": parent.id,
         "root_id": parent.root_id or parent.id,

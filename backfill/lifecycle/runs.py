@@ -20,7 +20,6 @@ from backfill.lifecycle.telling import note_event
 from backfill.states import RunState
 from backfill.storage.database import Database
 
-
 NO_POOLS: Mapping[str, int] = MappingProxyType({})
 
 

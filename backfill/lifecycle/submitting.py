@@ -16,7 +16,9 @@ from backfill.lifecycle import moves
 from backfill.lifecycle.choosing import Choice, choose
 from backfill.lifecycle.guarding import guard_columns, refuse_active
 from backfill.lifecycle.names import pipeline_id, set_id
+from backfill.lifecycle.ordering import order_columns
 from backfill.lifecycle.planning import Change, changes, groups_of
+from backfill.lifecycle.pooling import register_pools
 from backfill.lifecycle.reprocessing import skipped_groups
 from backfill.lifecycle.requests import QUEUE_TAG as QUEUE_TAG
 from backfill.lifecycle.requests import BackfillRequest
@@ -137,6 +139,8 @@ def _insert(
 ) -> Submitted:
     chosen = choice.selected
     left_out = {group.reason: group.count for group in skipped_groups(chosen)}
+    pools = choice.pipeline.slots_needed(choice.steps)
+    register_pools(db, conn, pools)
     backfill_id = moves.create_backfill(
         db,
         conn,
@@ -151,7 +155,6 @@ def _insert(
             "total": chosen.count,
             "max_active_runs": request.max_active_runs,
             "priority": request.priority,
-            "ordering": request.ordering,
             "max_failures": request.max_failures,
             "queue": choice.tags.get(QUEUE_TAG),
             "tags": dict(choice.tags),
@@ -162,6 +165,8 @@ def _insert(
             "idempotency_key": request.idempotency_key,
             "request_hash": request.fingerprint(),
             **guard_columns(request),
+            **order_columns(request),
+            "pools": pools or None,
         },
     )
     keep_ranges(db, conn, backfill_id, chosen.key_ranges)

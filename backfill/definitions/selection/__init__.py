@@ -7,6 +7,7 @@ from backfill.definitions.selection.evaluate import (
     status_words,
 )
 from backfill.definitions.selection.index_set import IndexSet
+from backfill.definitions.selection.listing import as_listed
 from backfill.definitions.selection.parser import parse
 from backfill.definitions.selection.spelling import from_parts, key_list
 from backfill.definitions.selection.syntax import Selection
@@ -15,6 +16,7 @@ __all__ = [
     "DEFAULT_LIMIT",
     "IndexSet",
     "Selection",
+    "as_listed",
     "evaluate",
     "from_parts",
     "key_list",

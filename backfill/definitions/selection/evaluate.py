@@ -69,6 +69,19 @@ def evaluate(
     return evaluation.listed(found)
 
 
+def evaluate_part(
+    selection: Selection,
+    keys: KeySpace,
+    *,
+    now: datetime,
+    statuses: Mapping[str, Iterable[str] | IndexSet],
+    limit: int,
+) -> IndexSet:
+    """Return the indexes that a part of a selection which was evaluated before names; or none."""
+    evaluation = _Evaluation(keys, now, statuses, limit)
+    return evaluation.listed(evaluation.find(selection, evaluation.everything()))
+
+
 def status_words(selection: Selection) -> frozenset[str]:
     """Return the words of a selection that only the outcomes of runs can tell.
 

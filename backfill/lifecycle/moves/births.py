@@ -34,12 +34,17 @@ NEW_RUN_COLUMNS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run of a backfill about to be made; `tags` are the partition's own."""
+    """A run of a backfill about to be made; `tags` are the partition's own.
+
+    Attributes:
+        previous: The partition that must have succeeded before it starts.
+    """
 
     partition: str
     sort: int
     tags: dict[str, str] | None = None
     queue: str | None = None
+    previous: str | None = None
 
 
 def create_backfill_runs(
@@ -74,6 +79,9 @@ def create_backfill_runs(
         keep_tags(db, conn, ((i, r.tags) for i, r in zip(ids, new, strict=True) if r.tags))
         rows = ((i, *row) for i, row in zip(ids, rows, strict=True))
         columns = ("id", *columns)
+    if any(run.previous for run in new):
+        rows = ((*row, run.previous) for row, run in zip(rows, new, strict=True))
+        columns = (*columns, "previous")
     db.bulk_insert(conn, runs_table, columns, rows)
     moved = Moved()
     moved.created(backfill.id, len(new))
