@@ -2,7 +2,8 @@
 
 A partition whose newest run is in its first attempt, and hides or finds nothing older, is told by
 three things: the run's state, its steps' outcomes, and whether older runs exist. Partitions alike
-in these are counted together. All others go through `matrix_page`, so the two never disagree.
+in these are counted together. All others, and those that operators blocked or marked, go through
+`matrix_page`, so the two never disagree.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.states import RUN_FINAL, BoxStatus, RunState
 from backfill.storage.database import Database
+from backfill.storage.queries.guarded import spoken_of
 from backfill.storage.queries.matrix import PartitionRow, matrix_page, status_of
 from backfill.storage.queries.overview import RUN_ROW
 
@@ -27,15 +29,16 @@ def count_page(
 ) -> Counts:
     """Count what `matrix_page` shows of these keys."""
     alike: Counter[tuple[str, str | None]] = Counter()
-    others: list[str] = []
-    found = _newest(db, conn, set_name, keys)
+    spoken = spoken_of(db, conn, set_name, keys)
+    others = sorted(spoken)
+    found = [row for row in _newest(db, conn, set_name, keys) if row.partition not in spoken]
     for row in found:
         if _is_plain(row, steps):
             alike[row.state, row.told] += 1
         else:
             others.append(row.partition)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    if missing := len(keys) - len(found):
+    if missing := len(keys) - len(found) - len(spoken):
         for name in (*steps, RUN_ROW):
             counts[name][BoxStatus.MISSING.value] = missing
     for (state, told), n in alike.items():

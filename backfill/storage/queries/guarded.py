@@ -36,6 +36,22 @@ def with_guards(
     return [_guarded(row, marks.get(row.key, {}), blocks.get(row.key)) for row in rows]
 
 
+def spoken_of(db: Database, conn: Connection, set_name: str, keys: Sequence[str]) -> set[str]:
+    """Return which of these partitions are blocked or carry a mark."""
+    rows = conn.execute(
+        db.sql(
+            " UNION ".join(
+                f"SELECT partition FROM {table} "
+                "WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
+                f"AND {db.one_of_texts('partition', 'keys')}"
+                for table in ("blocked_partitions", "outcome_marks")
+            )
+        ),
+        {"set": set_name, "keys": db.texts(keys)},
+    )
+    return set(rows.scalars())
+
+
 def _guarded(row: PartitionRow, marks: Mapping[str, Mark], blocked: str | None) -> PartitionRow:
     if not marks and blocked is None:
         return row
