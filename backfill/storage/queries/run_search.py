@@ -16,6 +16,7 @@ from backfill.storage.database import Database
 from backfill.storage.queries.paging import Where
 from backfill.storage.tags import tag_number
 
+_ACTIVE = {RunState.QUEUED, RunState.RUNNING}
 # SQLite takes a partial index only for a query that repeats its condition word for word.
 _INDEXED = (
     ({RunState.FAILED, RunState.CANCELED}, "state IN ('failed', 'canceled')"),
@@ -23,7 +24,7 @@ _INDEXED = (
         {RunState.FAILED, RunState.CANCELED, RunState.SKIPPED},
         "state IN ('failed', 'canceled', 'skipped')",
     ),
-    ({RunState.QUEUED, RunState.RUNNING}, "state IN ('queued', 'running')"),
+    (_ACTIVE, "state IN ('queued', 'running')"),
     ({RunState.PENDING}, "state = 'pending'"),
 )
 # A connection keeps ids for its next runs: for half an hour, when it is given up, and a
@@ -97,11 +98,14 @@ def _parts(db: Database, wanted: RunFilter, where: Where) -> list[str]:
         return [_plain(str(where))]
     if wanted.partition_set is not None or wanted.pipeline is not None:
         return [_plain(f"x.backfill_id IS NULL AND {where}"), _of_backfills(db, wanted, where)]
+    if wanted.states is not None and _ACTIVE.issuperset(wanted.states):
+        # They are few: the + keeps SQLite from going through all runs for the sake of the order.
+        return [_plain(str(where), order="+x.id")]
     return [_plain(str(where))]
 
 
-def _plain(condition: str) -> str:
-    return f"SELECT x.id FROM runs x WHERE {condition} ORDER BY x.id DESC LIMIT :page_limit"
+def _plain(condition: str, *, order: str = "x.id") -> str:
+    return f"SELECT x.id FROM runs x WHERE {condition} ORDER BY {order} DESC LIMIT :page_limit"
 
 
 def _tagged(where: Where) -> str:
@@ -120,15 +124,20 @@ def _of_backfills(db: Database, wanted: RunFilter, where: Where) -> str:
         f"SELECT x.id FROM runs x WHERE x.backfill_id = b.id AND {where} ORDER BY x.id DESC LIMIT 1"
     )
     reached = (
-        f"SELECT id, newest FROM (SELECT b.id, ({newest}) AS newest FROM backfills b "
-        f"WHERE {_of_backfill(db, wanted)}) AS b WHERE newest IS NOT NULL "
-        "ORDER BY newest DESC LIMIT :page_limit"
+        f"SELECT b.id, ({newest}) AS newest FROM backfills b WHERE {_of_backfill(db, wanted)} "
+        "ORDER BY newest DESC NULLS LAST LIMIT :page_limit"
     )
     # With a page full of backfills, no id below the newest one of the last of them is on it.
     bound = (
-        "SELECT CASE WHEN count(*) >= :page_limit THEN min(newest) ELSE 0 END AS low FROM reached"
+        "SELECT CASE WHEN count(newest) >= :page_limit THEN min(newest) ELSE 0 END AS low "
+        "FROM reached"
     )
-    newest_ones = _plain(f"x.backfill_id = reached.id AND x.id >= bound.low AND {where}")
+    # The bound as a pair, which only an index of backfills serves: by the id alone PostgreSQL
+    # would rather go back through all runs.
+    newest_ones = _plain(
+        "x.backfill_id = reached.id AND (x.backfill_id, x.id) >= (reached.id, bound.low) "
+        f"AND {where}"
+    )
     each = db.ids_for_each("reached CROSS JOIN bound", "runs", newest_ones)
     return f"WITH reached AS ({reached}), bound AS ({bound}) {each}"
 
