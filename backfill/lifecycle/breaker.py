@@ -213,7 +213,8 @@ def _culprit(
     rows = conn.execute(
         db.sql(
             "SELECT error_key, error_type, error_message, reason FROM runs "
-            "WHERE backfill_id = :id AND state = 'failed' AND finished_at > :armed "
+            "WHERE backfill_id = :id AND state IN ('failed', 'canceled') AND state = 'failed' "
+            "AND finished_at > :armed "
             "ORDER BY id DESC LIMIT :most"
         ),
         {"id": backfill_id, "armed": armed_at, "most": FAILURES_LOOKED_AT},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -21,15 +22,19 @@ from backfill.storage.database import Database
 
 
 def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int | None:
-    """Make the runs of a canary, at places spread over the selection; return how many.
+    """Make the runs of a canary; return how many.
+
+    Its places are spread over the selection; of a line, whose runs need those before them, they
+    are the first ones.
 
     Returns:
         None when another coordinator was faster, or the backfill was given up.
     """
     found: dict[str, tuple[ExpandedPartition, int]] = {}
-    for place in spread(selected.size, selected.backfill.canary):
+    for place in _places(selected):
         for partition in selected.take(db, definitions, place, place + 1).partitions[:1]:
             found.setdefault(partition.key, (partition, place))
+    previous = selected.previous(definitions, [partition for partition, _ in found.values()])
 
     def work(conn: Connection) -> int | None:
         backfill = expanding(db, conn, selected.backfill.id, lock=True)
@@ -37,7 +42,7 @@ def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int
             return None
         keep_canary(db, conn, backfill.id, [(key, place) for key, (_, place) in found.items()])
         new = [
-            replace(new_run(partition, place=place), sort=CANARY_SORT + place)
+            replace(new_run(partition, place=place, previous=previous), sort=CANARY_SORT + place)
             for partition, place in found.values()
         ]
         if new:
@@ -46,6 +51,14 @@ def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int
         return len(new)
 
     return db.transact(work)
+
+
+def _places(selected: Frozen) -> Sequence[int]:
+    backfill, size = selected.backfill, selected.size
+    if backfill.sequential or backfill.depends_on_previous:
+        few = min(backfill.canary, size)
+        return range(size - few, size) if backfill.ordering == "newest" else range(few)
+    return spread(size, backfill.canary)
 
 
 def uncounted(db: Database, conn: Connection, backfill_id: int, *, upto: int, newest: bool) -> int:

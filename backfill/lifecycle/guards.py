@@ -72,24 +72,34 @@ class Stand:
         return CanaryState.RUNNING
 
 
-def rearm(db: Database, conn: Connection, backfill_id: int) -> None:
-    """Count failures from now on, and let the rest of a backfill go on without its canary."""
+def rearm(
+    db: Database,
+    conn: Connection,
+    backfill_id: int,
+    *,
+    failed_canary: CanaryState = CanaryState.WAIVED,
+) -> None:
+    """Count failures from now on.
+
+    Args:
+        failed_canary: What a failed canary is now: waived by whoever resumes, running again where
+            its runs are retried.
+    """
     conn.execute(
         db.sql(
             "UPDATE backfills SET armed_at = {now}, breaker_state = NULL, canary_state = "
-            "CASE WHEN canary_state = 'failed' THEN 'waived' ELSE canary_state END "
-            "WHERE id = :id"
+            "CASE WHEN canary_state = 'failed' THEN :canary ELSE canary_state END WHERE id = :id"
         ),
-        {"id": backfill_id},
+        {"id": backfill_id, "canary": failed_canary.value},
     )
 
 
 def undecided(db: Database, conn: Connection) -> list[int]:
-    """Return the backfills whose canary runs."""
+    """Return the backfills whose canary runs; not while the runs of a retry are being made."""
     rows = conn.execute(
         db.sql(
             "SELECT id FROM backfills WHERE state = 'running' AND canary_state = 'running' "
-            "ORDER BY id"
+            "AND retrying IS NULL ORDER BY id"
         )
     )
     return [row.id for row in rows]
@@ -105,6 +115,8 @@ def decide_canary(db: Database, backfill_id: int) -> CanaryState | None:
     def work(conn: Connection) -> CanaryState | None:
         row = _lock(db, conn, backfill_id)
         if row is None or (row.state, row.canary_state) != ("running", CanaryState.RUNNING):
+            return None
+        if row.retrying is not None:
             return None
         stand = canary_stand(db, conn, row)
         verdict = stand.verdict(row.canary_percent)
@@ -206,8 +218,8 @@ def _set(db: Database, conn: Connection, backfill_id: int, state: CanaryState) -
 def _lock(db: Database, conn: Connection, backfill_id: int) -> Row[Any] | None:
     return conn.execute(
         db.sql(
-            "SELECT id, state, set_id, total, canary_state, canary_percent FROM backfills "
-            f"WHERE id = :id{db.for_update}"
+            "SELECT id, state, set_id, total, canary_state, canary_percent, retrying "
+            f"FROM backfills WHERE id = :id{db.for_update}"
         ),
         {"id": backfill_id},
     ).first()

@@ -160,7 +160,7 @@ def _begin(
         ),
         {"plan": to_json(plan) if states else None, "id": row.id},
     )
-    guards.rearm(db, conn, row.id)
+    guards.rearm(db, conn, row.id, failed_canary=guards.CanaryState.RUNNING)
     if is_final(row):
         moves.move_backfill(db, conn, row.id, BackfillMove.REOPEN)
 

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Row
 
 from backfill.lifecycle.admission.lanes import Lane
 from backfill.lifecycle.telling import note_event
-from backfill.states import RUN_FINAL, RunState
+from backfill.states import RUN_FINAL, BoxStatus, RunState
 from backfill.storage.database import Database
+from backfill.storage.queries.marks import standing_marks
 from backfill.storage.queries.statuses import SUCCEEDED, Looked, keys_by_status
 
 STOPPED = "backfill.line_stopped"
@@ -96,6 +97,9 @@ def _comes_later(lane: Lane, head: Row[Any], parked: Row[Any] | None) -> bool:
 
 
 def _succeeded(db: Database, conn: Connection, set_id: int, key: str) -> bool:
+    marked = standing_marks(db, conn, set_id, only=[key]).get(key)
+    if marked is not None:
+        return marked.status is BoxStatus.SUCCEEDED
     looked = Looked(set_id, only=[key])
     return bool(keys_by_status(db, conn, looked, {"ok": SUCCEEDED})["ok"])
 
