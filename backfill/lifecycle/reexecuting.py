@@ -189,7 +189,7 @@ def _reexecute(
 # -- reading --------------------------------------------------------------------------------------
 
 _PARENT = (
-    "SELECT r.id, r.state, r.set_id, s.name AS set_name, r.partition, r.pipeline_id, "
+    "SELECT r.id, r.state, r.set_id, s.name AS set_name, r.partition, r.pipeline_id, r.pools, "
     "p.name AS pipeline_name, "
     "r.queue, r.tags, r.override, r.steps, r.root_id, r.max_failures, r.timeout_seconds, "
     "r.backfill_id, b.run_config AS backfill_config, b.tags AS backfill_tags, "

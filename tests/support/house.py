@@ -139,6 +139,10 @@ class House:
         while backfills.cancel_chunk(self.db, backfill_id):
             pass
 
+    def next_partitions(self) -> list[str]:
+        """Admit once; return the partitions in the order of their messages."""
+        return [self.run(run).partition for run in self.admitted()]
+
     def settle(self, backfill_id: int) -> BackfillState | None:
         return backfills.settle(self.db, backfill_id)
 
@@ -243,6 +247,49 @@ mixed = PartitionSetDefinition(
 )
 slow = PartitionSetDefinition(
     name="slow", pipeline_name="other", partition_fn=lambda: [f"key-{n}" for n in range(40)]
+)
+
+@step(pool="warehouse")
+def store():
+    pass
+
+@step(pool="api")
+def call():
+    pass
+
+@pipeline
+def storing():
+    store()
+
+@pipeline
+def exchanging():
+    store()
+    call()
+
+@pipeline(pool={"warehouse": 2})
+def moving():
+    a()
+
+stored = PartitionSetDefinition(
+    name="stored", pipeline_name="storing", partition_fn=lambda: [f"s-{n}" for n in range(20)]
+)
+exchanged = PartitionSetDefinition(
+    name="exchanged", pipeline_name="exchanging", partition_fn=lambda: [f"e-{n}" for n in range(20)]
+)
+moved = PartitionSetDefinition(
+    name="moved", pipeline_name="moving", partition_fn=lambda: [f"m-{n}" for n in range(20)]
+)
+weighed = PartitionSetDefinition(
+    name="weighed",
+    pipeline_name="work",
+    partition_fn=lambda: [f"key-{n}" for n in range(8)],
+    weight_fn_for_partition=lambda p: [3, 1, 4, 1, 5, 9, 2.5, 6][int(p.name[4:])],
+)
+customers = PartitionSetDefinition(
+    name="customers",
+    pipeline_name="work",
+    partition_fn=lambda: [f"{c}-{n}" for c in ("acme", "bolt") for n in range(6)],
+    tags_fn_for_partition=lambda p: {"customer": p.name.split("-")[0]},
 )
 """
 )
