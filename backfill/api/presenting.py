@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from backfill.api.context import Context
+from backfill.definitions.merging import shown_override
 from backfill.definitions.redaction import redact
 from backfill.lifecycle import planning
 from backfill.lifecycle.forecasting import Forecast
@@ -34,7 +35,7 @@ def present_backfill(
         {
             **vars(view),
             "progress": progress_of(view, recent, forecast),
-            "run_config": redact(view.run_config),
+            "run_config": redact(shown_override(view.run_config)),
         }
     )
 
@@ -76,7 +77,7 @@ def present_run(context: Context, view: RunView) -> Run:
     flower = context.settings.flower_url.rstrip("/")
     link = f"{flower}/task/{view.message_id}" if flower and view.message_id else None
     return Run.model_validate(
-        {**vars(view), "flower_url": link, "run_config": redact(view.run_config)}
+        {**vars(view), "flower_url": link, "run_config": redact(shown_override(view.run_config))}
     )
 
 

@@ -58,6 +58,9 @@ def run(
     ] = None,
     partition: Annotated[str | None, typer.Option("--partition", help="The partition.")] = None,
     config: ConfigFile = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="The config is all: not merged over the partition's.")
+    ] = False,
     tags: TagOptions = None,
     steps: StepOptions = None,
     max_failures: Annotated[
@@ -74,6 +77,7 @@ def run(
         partition_set=partition_set,
         partition=partition,
         run_config=config_of(config),
+        config_mode="exact" if exact else "merge",
         tags=tags_of(tags),
         steps=listed(steps),
         max_failures=max_failures,

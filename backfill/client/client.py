@@ -227,6 +227,7 @@ class Client:
         partition_set: str | None = None,
         partition: str | None = None,
         run_config: Mapping[str, Any] | None = None,
+        config_mode: str = "merge",
         tags: Mapping[str, str] | None = None,
         steps: Sequence[str] | None = None,
         priority: int = 0,
@@ -236,6 +237,7 @@ class Client:
         """Launch one run.
 
         Args:
+            config_mode: `merge` the run config over the partition's own, or `exact`: it is all.
             idempotency_key: Give the same one again to get the same run; drawn at random when not
                 given, so that a retried request makes only one.
         """
@@ -244,6 +246,7 @@ class Client:
             "partition_set": partition_set,
             "partition": partition,
             "run_config": run_config,
+            "config_mode": config_mode,
             "tags": tags or {},
             "steps": steps,
             "priority": priority,

@@ -48,6 +48,13 @@ class Pipeline(Document):
     )
 
 
+class Hook(Document):
+    """A function that is told of the backfills over a set."""
+
+    name: str
+    events: list[str] = Field(examples=[["paused", "finished"]])
+
+
 class PartitionSet(Document):
     """One partition set."""
 
@@ -61,6 +68,7 @@ class PartitionSet(Document):
     dynamic: list[str] = Field(
         description="Dynamic definitions whose keys it has: these are added and removed."
     )
+    hooks: list[Hook] = Field(description="Its own and its pipeline's.")
 
 
 class Schedule(Document):
@@ -121,7 +129,7 @@ class Partition(Document):
 class PartitionPage(Page[Partition]):
     """Some partitions of a set."""
 
-    count: int = Field(description="How many partitions the set has.")
+    count: int = Field(description="How many partitions fit.")
 
 
 class ConfigError(Document):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from backfill.schemas.base import Body, Document, Id, Key, Name, Page, RunConfig, Tags, Time
 from backfill.states import AttemptEnd, ReexecutionMode, RunState, StepState
+
+
+class ConfigMode(StrEnum):
+    """How a run config is put over that of the partition."""
+
+    MERGE = "merge"
+    EXACT = "exact"
 
 
 class RunRequest(Body):
@@ -17,7 +25,12 @@ class RunRequest(Body):
     partition_set: Name | None = Field(default=None, examples=["date_partition_set"])
     partition: Key | None = Field(default=None, examples=["2020-05-05"])
     run_config: RunConfig | None = Field(
-        default=None, description="The run config; with a partition, merged over its own."
+        default=None, description="The run config; with a partition, put over its own."
+    )
+    config_mode: ConfigMode = Field(
+        default=ConfigMode.MERGE,
+        description="How: `merge` it over the partition's at every depth, or `exact`: it is the "
+        "whole config; secrets that were taken out of it stay the partition's.",
     )
     tags: Tags = Field(default_factory=dict)
     steps: list[Name] | None = Field(default=None, description="Only these steps; null: all.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backfill.definitions.merging import merged
+from backfill.definitions.merging import exactly, merged, shown_override
+from backfill.definitions.redaction import redact
 
 
 def test_an_override_wins_at_every_depth_and_leaves_the_rest() -> None:
@@ -35,3 +36,32 @@ def test_without_an_override_the_config_is_as_it_was() -> None:
 def test_a_dict_replaces_what_is_none_and_the_other_way_round() -> None:
     assert merged({"a": None}, {"a": {"b": 1}}) == {"a": {"b": 1}}
     assert merged({"a": {"b": 1}}, {"a": None}) == {"a": None}
+
+
+def test_an_exact_config_replaces_the_partition_s() -> None:
+    config = {"steps": {"load": {"config": {"date": "2020-05-05", "rows": 3}}}}
+    given = {"solids": {"load": {"config": {"date": "2020-05-06"}}}}
+    wanted = {"steps": {"load": {"config": {"date": "2020-05-06"}}}}
+    assert merged(config, exactly(given)) == wanted
+    assert merged({}, exactly(given)) == wanted
+    assert merged(config, exactly({})) == {}
+
+
+def test_secrets_that_were_taken_out_of_an_exact_config_stay_the_partition_s() -> None:
+    config = {
+        "steps": {"load": {"config": {"password": "hunter2", "url": "pg://me:hunter2@db/x"}}},
+        "many": [{"token": "abcdef"}, {"token": "ghijkl"}],
+    }
+    assert merged(config, exactly(redact(config))) == config
+
+
+def test_a_secret_given_anew_is_taken() -> None:
+    config = {"password": "hunter2", "url": "pg://me:hunter2@db/x"}
+    given = {"password": "other", "url": "pg://me:[redacted]@elsewhere/x"}
+    assert merged(config, exactly(given)) == given
+
+
+def test_an_override_is_shown_as_it_was_given() -> None:
+    assert shown_override(exactly({"a": 1})) == {"a": 1}
+    assert shown_override({"a": 1}) == {"a": 1}
+    assert shown_override(None) is None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from dataclasses import replace
+from typing import Annotated
 
+from fastapi import APIRouter, Query
+
+from backfill.api.columns import Columns, ColumnsWanted, Paging, column_page
 from backfill.api.context import Api, Cursor, KeyQuery, Limit, NamePath, StartQuery
 from backfill.api.door import needs
-from backfill.api.keys import Order, OrderQuery, key_page, require_key
+from backfill.api.keys import Order, OrderQuery, require_key
 from backfill.definitions.redaction import redact
+from backfill.definitions.selection.syntax import Wildcard
 from backfill.roles import Role
 from backfill.schemas import definitions as schemas
 
@@ -47,23 +52,33 @@ def get_partition_set(api: Api, name: NamePath) -> schemas.PartitionSet:
 def list_partitions(
     api: Api,
     name: NamePath,
+    wanted: ColumnsWanted,
+    search: Annotated[
+        str | None, Query(max_length=200, description="Only keys that hold this text.")
+    ] = None,
     order: OrderQuery = Order.OLDEST,
     start: StartQuery = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> schemas.PartitionPage:
-    """Return a page of a set's partitions."""
-    page = key_page(
-        api.definitions,
-        name,
-        at=api.clock(),
-        order=order,
-        limit=limit,
-        cursor=cursor,
-        start=start,
-    )
+    """Return a page of a set's partitions, all or those that fit.
+
+    `select` narrows by the selection language: statuses, times, patterns; `backfill` and `tag` to
+    partitions with such runs. What is narrowed follows within a few seconds.
+    """
+    paging = Paging(order, limit, start=start, cursor=cursor)
+    page, _ = column_page(api, name, _holding(wanted, search), paging)
     items = [schemas.Partition(key=key, index=index) for index, key in page.places]
     return schemas.PartitionPage(items=items, next=page.next, count=page.count)
+
+
+def _holding(wanted: Columns, search: str | None) -> Columns:
+    """Narrow to the keys that hold a text."""
+    if not search or not search.strip():
+        return wanted
+    pattern = str(Wildcard(("", search.strip(), "")))
+    select = pattern if wanted.select is None else f"({wanted.select}) & {pattern}"
+    return replace(wanted, select=select)
 
 
 @router.get("/partition-sets/{name}/config")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from backfill.api.asking import as_launch
 from backfill.api.context import Actor, Api, Context, Cursor, IdPath, KeyHeader, Limit, NameQuery
 from backfill.api.cursors import decode_ints, encode
 from backfill.api.filtering import RunsWanted, filter_of
@@ -17,7 +18,6 @@ from backfill.lifecycle import runs
 from backfill.lifecycle.bulk import cancel_runs, stoppable_states
 from backfill.lifecycle.explaining import why_run
 from backfill.lifecycle.launching import launch_checked
-from backfill.lifecycle.runs import LaunchRequest
 from backfill.schemas.backfills import Event, Note
 from backfill.schemas.base import Page
 from backfill.schemas.exports import RunsCanceled, RunsToCancel
@@ -48,7 +48,7 @@ def launch_run(
     idempotency_key: KeyHeader = None,
 ) -> Run:
     """Launch one run: of a pipeline, for a partition of a set or for none."""
-    request = LaunchRequest(**body.model_dump(), created_by=actor, idempotency_key=idempotency_key)
+    request = as_launch(body, created_by=actor, idempotency_key=idempotency_key)
     launched = launch_checked(api.db, api.definitions, request, at=api.clock())
     response.status_code = 201 if launched.created else 200
     return _shown(api, launched.run_id)
