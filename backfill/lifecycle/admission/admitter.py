@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -106,7 +107,8 @@ class _Turn:
                 if lane.key not in grants:
                     hungry.append(lane)
                     continue
-                wanted = min(grants[lane.key] * lane.pack, lane.room)
+                rivals = sum(not lane.pools.keys().isdisjoint(x.pools) for x in lanes)
+                wanted = min(grants[lane.key] * lane.pack, lane.room, self._fair(lane, rivals))
                 taken, more = self._admit(lane, wanted, slots)
                 made += taken
                 left -= len(taken)
@@ -116,9 +118,19 @@ class _Turn:
             lanes = hungry
         return made
 
+    def _fair(self, lane: Lane, rivals: int) -> int:
+        """Return how many runs of a lane its limits allow now, others left some of its pools.
+
+        Where not even one fits, what it lacks is kept for it.
+        """
+        needs = self._ledger.needs(lane.pools, lane.tags)
+        fit = self._ledger.fits(needs)
+        if fit <= 0:
+            self._ledger.keep_short(needs)
+        return fit if rivals < 2 else math.ceil(fit / rivals)
+
     def _admit(self, lane: Lane, wanted: int, slots: int) -> tuple[list[Message], bool]:
         """Admit up to `wanted` runs of a lane; return their messages, and whether it has more."""
-        wanted = min(wanted, self._ledger.fits(self._ledger.needs(lane.pools, lane.tags)))
         if wanted <= 0:
             return [], False
         found = read_candidates(self._db, self._conn, lane, self._ledger, limit=wanted)

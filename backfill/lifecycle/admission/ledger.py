@@ -98,12 +98,15 @@ class Ledger:
         What is short is kept for who asked first: later ones of this turn do not get it, so that
         a run that needs two slots is not passed over for ever by those that need one.
         """
-        missing = {n for n, slots in needs.items() if self.slots(n) - self.used[n] < slots}
-        self.short |= missing
+        self.keep_short(needs)
         if any(name in self.short for name in needs):
             return False
         self.used.update(needs)
         return True
+
+    def keep_short(self, needs: Mapping[str, int]) -> None:
+        """Note what a run of these needs waits for."""
+        self.short |= {n for n, slots in needs.items() if self.slots(n) - self.used[n] < slots}
 
     def give_back(self, needs: Mapping[str, int]) -> None:
         """Undo one `take`."""
