@@ -19,10 +19,21 @@ from sqlalchemy.exc import DBAPIError
 
 from backfill.coordinator.broker import Publisher
 from backfill.coordinator.scheduling import Scheduler
+from backfill.coordinator.telling import Teller
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, Conflict, DefinitionsUnavailable, Unavailable
-from backfill.lifecycle import backfills, fleet, folding, guards, moves, retrying, rollup
+from backfill.lifecycle import (
+    backfills,
+    fleet,
+    folding,
+    guards,
+    limiting,
+    moves,
+    retrying,
+    rollup,
+)
 from backfill.lifecycle.admission import Admitter, Message
+from backfill.lifecycle.outbox import prune_deliveries
 from backfill.settings import Settings
 from backfill.states import BackfillState
 from backfill.storage.database import Database, is_transient
@@ -80,6 +91,7 @@ class Ticks:
         self._holder = holder
         self._admitter = Admitter(db, settings)
         self._scheduler = Scheduler(db, definitions)
+        self._teller = Teller(db, definitions, settings)
         self._epoch = 0
         self.deposed = False
         self._reap_from = 0.0
@@ -94,8 +106,10 @@ class Ticks:
             _Slow(0.1, self.decide_canaries),
             _Slow(2.0, self.look_at_queues),
             _Slow(1.0, self._scheduler.turn),
+            _Slow(1.0, self._teller.tell),
             _Slow(0.1, self.rollup, share=0.33),
             _Slow(60.0, self.rollup_drift),
+            _Slow(1.0, self.end_overdue),
             _Slow(5.0, self.settle_all),
             _Slow(30.0, self.prune),
         ]
@@ -142,6 +156,7 @@ class Ticks:
     def close(self) -> None:
         """Begin nothing more."""
         self._scheduler.close()
+        self._teller.close()
 
     def next_due(self) -> float:
         """Return in how many seconds a slow tick is due."""
@@ -253,6 +268,15 @@ class Ticks:
             )
         return len(reaped) == REAP_LIMIT
 
+    def end_overdue(self) -> bool:
+        """Cancel or pause the backfills whose time is over."""
+        with self._db.read() as conn:
+            found = limiting.overdue(self._db, conn)
+        for backfill in found:
+            if limiting.end_overdue(self._db, backfill):
+                log.warning("backfill.overdue", backfill=backfill.id, then=backfill.on_timeout)
+        return bool(found)
+
     def wake(self) -> bool:
         """Make parked runs ready whose time has come."""
         return self._db.transact(lambda conn: moves.wake_due(self._db, conn, 5_000)) > 0
@@ -330,10 +354,11 @@ class Ticks:
             return datetime.fromtimestamp(self._db.clock(conn) / 1e6, UTC)
 
     def prune(self) -> bool:
-        """Forget old feed rows."""
+        """Forget old feed rows and deliveries."""
         pruned = self._db.transact(
             lambda conn: folding.prune_feed(self._db, conn, older_than_us=FEED_KEPT_US)
         )
+        self._db.transact(lambda conn: prune_deliveries(self._db, conn))
         return pruned >= 5_000
 
     # -- sending ------------------------------------------------------------------------------

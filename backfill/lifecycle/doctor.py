@@ -116,11 +116,12 @@ RULES = [
     ),
     Rule(
         "runs.limited",
-        "no more runs of a backfill are queued or running than its limit allows",
+        "no run of a backfill is queued beyond what its limit allows",
         "SELECT b.id AS backfill_id, NULL AS run_id, count(*) || ' of ' || b.max_active_runs "
         "AS found FROM backfills b JOIN runs r ON r.backfill_id = b.id "
         f"WHERE r.state IN {_ACTIVE} AND b.max_active_runs IS NOT NULL "
-        "GROUP BY b.id, b.max_active_runs HAVING count(*) > b.max_active_runs",
+        "GROUP BY b.id, b.max_active_runs HAVING count(*) > b.max_active_runs "
+        "AND sum(CASE WHEN r.state = 'queued' THEN 1 ELSE 0 END) > 0",
     ),
     Rule(
         "runs.queued",

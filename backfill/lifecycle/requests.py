@@ -10,6 +10,7 @@ from typing import Any
 
 from backfill.errors import Invalid
 from backfill.lifecycle.guarding import check_guards
+from backfill.lifecycle.limits import check_limits
 from backfill.lifecycle.ordering import check_order
 
 QUEUE_TAG = "queue"
@@ -28,6 +29,7 @@ class BackfillRequest:
         windows: When its runs may start: texts as `hours.parse_hours` reads, or as JSON has them.
         reprocess: `missing`, `failed`, `all` or `stale`. When not given: `all` where the selection
             names statuses or steps are chosen, else `missing`.
+        quiet: The hooks of its steps are not called.
         canary: So many partitions, spread over the selection, run first and alone.
         canary_percent: Of them at least this share must succeed before the rest starts.
         canary_only: Only the canary is run.
@@ -35,6 +37,10 @@ class BackfillRequest:
         on_conflict: `wait`, `skip` or `refuse` when another run has a partition.
         limit: Only so many partitions, those that would go first.
         sample: Only so many partitions, spread over the selection.
+        run_timeout_seconds: How long an attempt of one of its runs may take.
+        timeout_seconds: How long it may take as a whole; `on_timeout` says whether what is left is
+            then canceled (`cancel`) or paused (`pause`).
+        cloned_from: The backfill it was made from.
     """
 
     partition_set: str
@@ -50,6 +56,7 @@ class BackfillRequest:
     created_by: str | None = None
     idempotency_key: str | None = None
     reprocess: str | None = None
+    quiet: bool = False
     canary: int | None = None
     canary_percent: int = 100
     canary_only: bool = False
@@ -57,6 +64,10 @@ class BackfillRequest:
     on_conflict: str = "wait"
     limit: int | None = None
     sample: int | None = None
+    run_timeout_seconds: float | None = None
+    timeout_seconds: float | None = None
+    on_timeout: str = "cancel"
+    cloned_from: int | None = None
     sequential: bool = False
     depends_on_previous: bool = False
     windows: Sequence[str | Mapping[str, Any]] | None = None
@@ -74,4 +85,5 @@ def check_numbers(request: BackfillRequest) -> None:
     if request.max_failures < 0:
         raise Invalid("max_failures must be 0 or more.")
     check_guards(request)
+    check_limits(request)
     check_order(request)

@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from backfill.definitions.calls import Definitions, KeyRange
+from backfill.definitions.hooks import HookInfo
 from backfill.errors import Conflict, NothingToRun
 from backfill.lifecycle import moves
 from backfill.lifecycle.choosing import Choice, choose
 from backfill.lifecycle.guarding import guard_columns, refuse_active
+from backfill.lifecycle.limits import limit_columns
 from backfill.lifecycle.names import pipeline_id, set_id
 from backfill.lifecycle.ordering import order_columns
 from backfill.lifecycle.planning import Change, changes, groups_of
@@ -78,13 +80,14 @@ def submit(
     if request.on_conflict == "refuse":
         refuse_active(request, groups_of(choice))
     key_ranges = choice.selected.key_ranges
+    hooks = definitions.catalog().partition_set(request.partition_set).hooks
     require_configs(
         definitions, Validating(request.partition_set, key_ranges, request.run_config, at)
     )
     # With a key of its own, an insert that is repeated because its answer was lost is noticed.
     keyed = replace(request, idempotency_key=request.idempotency_key or secrets.token_hex(16))
     try:
-        submitted = db.transact(lambda conn: _insert(db, conn, keyed, choice, at))
+        submitted = db.transact(lambda conn: _insert(db, conn, keyed, choice, at, hooks))
     except IntegrityError:
         known = _known_key(db, keyed)  # somebody with the same key was faster
         if known is None:
@@ -136,6 +139,7 @@ def _insert(
     request: BackfillRequest,
     choice: Choice,
     at: datetime,
+    hooks: Sequence[HookInfo],
 ) -> Submitted:
     chosen = choice.selected
     left_out = {group.reason: group.count for group in skipped_groups(chosen)}
@@ -152,6 +156,8 @@ def _insert(
             "reprocess": choice.reprocess.value,
             "left_out": left_out,
             "code_version": choice.code_version,
+            "hooks": [{"name": h.name, "events": list(h.events)} for h in hooks] or None,
+            "quiet": request.quiet,
             "total": chosen.count,
             "max_active_runs": request.max_active_runs,
             "priority": request.priority,
@@ -165,6 +171,8 @@ def _insert(
             "idempotency_key": request.idempotency_key,
             "request_hash": request.fingerprint(),
             **guard_columns(request),
+            **limit_columns(request, db.clock(conn)),
+            "cloned_from": request.cloned_from,
             **order_columns(request),
             "pools": pools or None,
         },

@@ -19,9 +19,11 @@ from backfill.schemas.base import (
     Time,
 )
 from backfill.schemas.definitions import ConfigError, ResolvedConfig
+from backfill.schemas.guards import Breaker, ConflictPolicy
 from backfill.states import BackfillState
 
 MAX_INT = 2**31 - 1
+YEAR = 366 * 24 * 3600.0
 
 ReprocessName = Literal["missing", "failed", "all", "stale"]
 
@@ -54,6 +56,44 @@ class BackfillRequest(Body):
         "succeeded), `failed`, `all`, or `stale` (last succeeded with another version). Null: "
         "`all` where the selection names statuses or steps are chosen, else `missing`.",
     )
+    run_timeout_seconds: float | None = Field(
+        default=None, gt=0, le=YEAR, description="How long an attempt of one of its runs may take."
+    )
+    timeout_seconds: float | None = Field(
+        default=None, gt=0, le=YEAR, description="How long it may take as a whole."
+    )
+    on_timeout: Literal["cancel", "pause"] = Field(
+        default="cancel", description="What becomes of what is left when its time is over."
+    )
+    canary: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="So many partitions, spread over the selection, run first and alone; the rest "
+        "starts when they succeeded. Of a sequential backfill they are the first ones.",
+    )
+    canary_percent: int = Field(
+        default=100, ge=1, le=100, description="At least this share of the canary must succeed."
+    )
+    canary_only: bool = Field(default=False, description="Run nothing but the canary.")
+    breaker: Breaker | None = Field(
+        default=None, description="After which failures it is paused; a resume arms it anew."
+    )
+    on_conflict: ConflictPolicy = Field(
+        default="wait",
+        description="When another run has a partition: `wait` for it, `skip` the partition, or "
+        "`refuse` the submit; what becomes active only later is then skipped.",
+    )
+    limit: int | None = Field(
+        default=None, ge=1, le=MAX_INT, description="Only so many partitions: those first in order."
+    )
+    sample: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Only so many partitions, spread over the selection; always the same ones.",
+    )
+    quiet: bool = Field(default=False, description="Call no hooks of its steps.")
     planned: Annotated[dict[Name, int], Field(max_length=1000)] | None = Field(
         default=None,
         description="The `counts` of a plan: the answer to a submit says what changed since.",
@@ -214,6 +254,25 @@ class Backfill(Document):
     note: str | None
     created_by: str | None
     pause_reason: str | None
+    pause_facts: dict[str, Any] | None = Field(
+        description="What a guard paused it for: `by` canary or breaker, and the `error` that most "
+        "failures have in common."
+    )
+    canary: int | None = Field(description="So many of its partitions run first, alone.")
+    canary_percent: int
+    canary_state: Literal["waiting", "running", "passed", "failed", "waived"] | None
+    breaker: Breaker | None
+    on_conflict: ConflictPolicy
+    narrowed: dict[str, int] | None = Field(
+        description="How few partitions of the selection were asked for: by `limit`, `sample` or "
+        "`canary_only`."
+    )
+    retrying: bool = Field(description="The runs of a retry are still being made.")
+    cloned_from: Id | None
+    run_timeout_seconds: float | None
+    timeout_seconds: float | None
+    on_timeout: str | None
+    deadline_at: Time | None = Field(description="When its time is over.")
     created_at: Time
     started_at: Time | None
     finished_at: Time | None

@@ -24,6 +24,7 @@ from backfill.lifecycle.moves.queueing import (
     park_behind,
     publish_soon,
     recall,
+    recall_runs,
     wake_due,
     wake_waiting,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "publish_soon",
     "reap",
     "recall",
+    "recall_runs",
     "record",
     "release",
     "renew",

@@ -116,13 +116,22 @@ def publish_soon(db: Database, conn: Connection, message_ids: Sequence[str], in_
 
 def recall(db: Database, conn: Connection, backfill_id: int) -> int:
     """RECALL: the queued runs of a backfill -> pending, their holds freed. Return how many."""
+    return _recall(db, conn, "backfill_id = :backfill", {"backfill": backfill_id})
+
+
+def recall_runs(db: Database, conn: Connection, run_ids: Sequence[int]) -> int:
+    """RECALL the queued ones among these runs. Return how many."""
+    return _recall(db, conn, db.one_of("id", "ids"), {"ids": db.ints(run_ids)})
+
+
+def _recall(db: Database, conn: Connection, where: str, params: dict[str, Any]) -> int:
     rows = conn.execute(
         db.sql(
             "UPDATE runs SET state = 'pending', ready = true, next_publish_at = NULL, "
             "message_id = NULL, queued_at = NULL "
-            f"WHERE backfill_id = :backfill AND {in_states(RunMove.RECALL.sources)} RETURNING {ROW}"
+            f"WHERE {where} AND {in_states(RunMove.RECALL.sources)} RETURNING {ROW}"
         ),
-        {"backfill": backfill_id},
+        params,
     ).all()
     free_holds(db, conn, [row.id for row in rows])
     moved = Moved()

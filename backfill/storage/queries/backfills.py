@@ -49,6 +49,8 @@ class BackfillView:
         total: Partitions that it takes.
         expanded: How many of them were turned into runs, or found gone.
         vanished: How many were gone from the set by then.
+        retrying: Whether the runs of a retry are still being made.
+        deadline_at: When its time is over.
         now: The database's time when this was read.
     """
 
@@ -75,6 +77,19 @@ class BackfillView:
     note: str | None
     created_by: str | None
     pause_reason: str | None
+    pause_facts: Mapping[str, Any] | None
+    canary: int | None
+    canary_percent: int
+    canary_state: str | None
+    breaker: Mapping[str, int] | None
+    on_conflict: str
+    narrowed: Mapping[str, int] | None
+    retrying: bool
+    cloned_from: int | None
+    run_timeout_seconds: float | None
+    timeout_seconds: float | None
+    on_timeout: str | None
+    deadline_at: int | None
     selected_at: int
     created_at: int
     started_at: int | None
@@ -151,6 +166,19 @@ def _view(row: Row[Any]) -> BackfillView:
         note=row.note,
         created_by=row.created_by,
         pause_reason=row.pause_reason,
+        pause_facts=decoded(row.pause_facts),
+        canary=row.canary,
+        canary_percent=row.canary_percent,
+        canary_state=row.canary_state,
+        breaker=decoded(row.breaker),
+        on_conflict=row.on_conflict,
+        narrowed=decoded(row.narrowed),
+        retrying=row.retrying is not None,
+        cloned_from=row.cloned_from,
+        run_timeout_seconds=row.run_timeout_seconds,
+        timeout_seconds=row.timeout_seconds,
+        on_timeout=row.on_timeout,
+        deadline_at=row.deadline_at,
         selected_at=row.selected_at,
         created_at=row.created_at,
         started_at=row.started_at,
