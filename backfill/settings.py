@@ -125,6 +125,23 @@ class Settings(BaseSettings):
         ge=0,
         description="A stopping worker lets its steps finish this long, then hands its runs back.",
     )
+    webhook_hosts: str = Field(
+        default="",
+        description="Comma-separated hosts that webhooks may go to: hooks.slack.com, "
+        "*.example.com; empty: webhooks are off.",
+    )
+    webhook_secret: str = Field(
+        default="",
+        description="What webhooks are signed with (HMAC-SHA256); the same for API and "
+        "coordinator.",
+    )
+    webhook_private: bool = Field(
+        default=False,
+        description="Webhooks may also go to private and loopback addresses, and use http.",
+    )
+    webhook_seconds: float = Field(
+        default=10.0, gt=0, description="Time limit of one try to deliver to a webhook."
+    )
     sso_header: str = Field(
         default="",
         description="Header in which a proxy names who is logged in, such as X-Forwarded-User; "

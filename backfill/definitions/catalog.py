@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from backfill.definitions.hooks import HookInfo
 from backfill.definitions.pools import slots_needed
 from backfill.errors import DefinitionsUnavailable, NotFound, did_you_mean
 
@@ -78,6 +79,7 @@ class PartitionSetInfo:
         kind: `function` when a function lists it, else the kind of its definition.
         has_tags_fn: Whether its runs may carry tags of their own.
         step_selection: The steps its runs execute; None for all.
+        hooks: Those of its backfills: the set's own and its pipeline's.
         dynamic: The names of the dynamic definitions whose keys it has, or a dimension of it.
     """
 
@@ -89,6 +91,7 @@ class PartitionSetInfo:
     step_selection: Sequence[str] | None = None
     place: str = ""
     dynamic: Sequence[str] = ()
+    hooks: Sequence[HookInfo] = ()
 
 
 @dataclass(frozen=True)

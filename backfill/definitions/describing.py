@@ -11,6 +11,7 @@ from backfill.definitions.catalog import (
     ScheduleInfo,
     StepInfo,
 )
+from backfill.definitions.hooks import BackfillHookDefinition, HookInfo, backfill_hooks
 from backfill.definitions.partition_set import PartitionSetDefinition
 from backfill.definitions.partitions import (
     DynamicPartitionsDefinition,
@@ -28,7 +29,7 @@ def describe_registry(registry: Registry, loaded_at: datetime | None) -> Catalog
         sources=tuple(source.text for source in registry.sources),
         pipelines=tuple(_pipeline(item) for _, item in sorted(registry.pipelines.items())),
         partition_sets=tuple(
-            _partition_set(item) for _, item in sorted(registry.partition_sets.items())
+            _partition_set(item, registry) for _, item in sorted(registry.partition_sets.items())
         ),
         schedules=tuple(_schedule(item) for _, item in sorted(registry.schedules.items())),
         version=registry.version,
@@ -42,7 +43,16 @@ def _pipeline(pipeline: PipelineDefinition) -> PipelineInfo:
     return PipelineInfo(**told, steps=steps, run_config_sample=pipeline.config.sample())
 
 
-def _partition_set(partition_set: PartitionSetDefinition) -> PartitionSetInfo:
+def hooks_of(
+    partition_set: PartitionSetDefinition, registry: Registry
+) -> tuple[BackfillHookDefinition, ...]:
+    """Return the hooks of a set's backfills: its own and its pipeline's."""
+    pipeline = registry.pipelines.get(partition_set.pipeline_name)
+    of_pipeline = backfill_hooks(pipeline.hooks) if pipeline is not None else ()
+    return tuple(dict.fromkeys((*partition_set.hooks, *of_pipeline)))
+
+
+def _partition_set(partition_set: PartitionSetDefinition, registry: Registry) -> PartitionSetInfo:
     return PartitionSetInfo(
         name=partition_set.name,
         pipeline=partition_set.pipeline_name,
@@ -52,6 +62,10 @@ def _partition_set(partition_set: PartitionSetDefinition) -> PartitionSetInfo:
         step_selection=partition_set.step_selection,
         place=str(partition_set.place),
         dynamic=_dynamic(partition_set.partitions_def),
+        hooks=tuple(
+            HookInfo(hook.name, tuple(sorted(hook.events)))
+            for hook in hooks_of(partition_set, registry)
+        ),
     )
 
 

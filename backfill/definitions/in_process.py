@@ -42,7 +42,8 @@ from backfill.definitions.selection import (
     parse,
     selected_keys,
 )
-from backfill.errors import BackfillError, ConfigInvalid, UserCodeError
+from backfill.definitions.user_code import call_user
+from backfill.errors import BackfillError, ConfigInvalid, NotFound, UserCodeError, did_you_mean
 
 _PROBLEMS_TOLD = 100
 FEW_KEYS = 1_000

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from backfill.definitions.hooks import BackfillHookDefinition, backfill_hooks, checked_hooks
 from backfill.definitions.keys import KeySpace
 from backfill.definitions.listing import Computed, PartitionFunction, Partitions
 from backfill.definitions.partition import Partition
@@ -14,7 +15,7 @@ from backfill.definitions.partitions import (
     DynamicKeys,
     PartitionsDefinition,
 )
-from backfill.definitions.place import calling_place
+from backfill.definitions.place import Place, calling_place
 from backfill.definitions.tags import PARTITION_SET_TAG, PARTITION_TAG, WEIGHT_TAG, tags_problem
 from backfill.definitions.text import shown
 from backfill.definitions.user_code import call_user
@@ -42,6 +43,7 @@ class PartitionSetDefinition:
         tags_fn_for_partition: Takes a Partition, returns the tags of its run.
         weight_fn_for_partition: Takes a Partition, returns a number: a backfill ordered by weight
             runs the largest first.
+        hooks: What `@backfill_hook` made: told of the backfills over this set.
         partitions_def: The value of its partitions is their time window, or else their key.
 
     Attributes:
@@ -63,6 +65,7 @@ class PartitionSetDefinition:
         step_selection: Sequence[str] | None = None,
         description: str | None = None,
         weight_fn_for_partition: Callable[[Partition], float] | None = None,
+        hooks: Iterable[Any] | None = None,
     ) -> None:
         self.place = calling_place()
         self.name = _checked_name(name)
@@ -78,6 +81,7 @@ class PartitionSetDefinition:
         )
         self._tags_fn = self._optional("tags_fn_for_partition", tags_fn_for_partition)
         self._weight_fn = self._optional("weight_fn_for_partition", weight_fn_for_partition)
+        self.hooks = _checked_hooks(hooks, self.name, self.place)
 
     def __repr__(self) -> str:
         return f"PartitionSetDefinition({self.name!r}, pipeline_name={self.pipeline_name!r})"
@@ -315,6 +319,19 @@ class PartitionSetDefinition:
                 f'{argument} of set "{self.name}" must be a function, not {shown(function)}.'
             )
         return function
+
+
+def _checked_hooks(
+    hooks: Iterable[Any] | None, name: str, place: Place
+) -> tuple[BackfillHookDefinition, ...]:
+    where = f'Partition set "{name}" ({place})'
+    checked = checked_hooks(hooks, where)
+    for hook in checked:
+        if not isinstance(hook, BackfillHookDefinition):
+            raise DefinitionError(
+                f"{where}: {hook!r} is told of steps; give it to the pipeline or to its steps."
+            )
+    return backfill_hooks(checked)
 
 
 def _checked_name(name: object) -> str:

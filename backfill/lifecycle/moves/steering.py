@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from backfill.definitions.text import storable
 from backfill.lifecycle.moves.feed import Moved, tell
+from backfill.lifecycle.outbox import event_of, tell_hooks
 from backfill.states import BackfillMove
 from backfill.storage.database import Database, to_json
 
@@ -28,6 +29,7 @@ def move_backfill(
     goes = move in (BackfillMove.START, BackfillMove.RESUME)
     started = ", started_at = coalesce(started_at, {now})" if goes else ""
     as_json = "CAST(:facts AS json)" if db.postgres else ":facts"
+    first_start = move is BackfillMove.RESUME and _never_started(db, conn, backfill_id)
     row = conn.execute(
         db.sql(
             f"UPDATE backfills SET state = :target, pause_reason = :reason, "
@@ -47,4 +49,15 @@ def move_backfill(
     moved = Moved()
     moved.backfills.append([backfill_id, move.target.value])
     tell(db, conn, moved)
+    event = event_of(move, pause_facts, first_start=first_start)
+    if event is not None:
+        tell_hooks(db, conn, backfill_id, event)
     return True
+
+
+def _never_started(db: Database, conn: Connection, backfill_id: int) -> bool:
+    return bool(
+        conn.execute(
+            db.sql("SELECT started_at IS NULL FROM backfills WHERE id = :id"), {"id": backfill_id}
+        ).scalar()
+    )
