@@ -27,6 +27,7 @@ from backfill.api.routes import (
     events,
     exports,
     fleet,
+    guards,
     matrix,
     overview,
     reexecution,
@@ -83,6 +84,7 @@ def create_app(
         validating,
         backfills,
         drift,
+        guards,
         runs,
         reexecution,
         schedules,
@@ -114,7 +116,13 @@ def create_app(
 async def _following_the_feed(app: FastAPI) -> AsyncIterator[None]:
     """Follow the feed while the app serves."""
     context: Context = app.state.context
-    reader = Reader(context.db, context.hub, context.directory, context.rates)
+    reader = Reader(
+        context.db,
+        context.hub,
+        context.directory,
+        context.rates,
+        context.door.still_welcome,
+    )
     reader.start()
     try:
         yield

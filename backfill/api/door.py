@@ -7,7 +7,7 @@ import ipaddress
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import Request, Security
@@ -107,6 +107,14 @@ class Door:
             "This API asks for a token: send it as Authorization: Bearer TOKEN, or log in with "
             "`backfill login`."
         )
+
+    def still_welcome(self, holders: Collection[Holder]) -> set[Holder]:
+        """Return those who would still be let in: their token was neither revoked nor expired."""
+        with_token = {holder for holder in holders if holder.token_id is not None}
+        welcome = access.still_valid(self._db, with_token) if with_token else set()
+        if LOCAL in holders and self.is_open():
+            welcome.add(LOCAL)
+        return welcome | (set(holders) - with_token - {LOCAL})
 
     def holder_of_token(self, request: Request, token: str) -> Holder:
         """Return who holds a token."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -25,11 +26,12 @@ _VALID = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > {now})"
 
 @dataclass(frozen=True)
 class Holder:
-    """Who is asking: a token's name and role."""
+    """Who is asking: a token's name and role; `session_id` when by a session made of it."""
 
     name: str
     role: Role
     token_id: int | None = None
+    session_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,26 @@ def holder_of_token(db: Database, token: str) -> Holder | None:
     return Holder(row.name, Role(row.role), row.id)
 
 
+def still_valid(db: Database, holders: Collection[Holder]) -> set[Holder]:
+    """Return those of some holders of tokens whose token, and session, is valid still."""
+    tokens = {h.token_id for h in holders if h.token_id is not None}
+    sessions = {h.session_id for h in holders if h.session_id is not None}
+    with db.read() as conn:
+        rows = conn.execute(
+            db.sql(f"SELECT id FROM tokens WHERE {db.one_of('id', 'ids')} AND {_VALID}"),
+            {"ids": db.ints(tokens)},
+        )
+        valid = set(rows.scalars())
+        rows = conn.execute(
+            db.sql(
+                f"SELECT id FROM sessions WHERE {db.one_of('id', 'ids')} AND expires_at > {{now}}"
+            ),
+            {"ids": db.ints(sessions)},
+        )
+        valid_sessions = {*rows.scalars(), None}
+    return {h for h in holders if h.token_id in valid and h.session_id in valid_sessions}
+
+
 def _note_use(db: Database, token_id: int) -> None:
     db.transact(
         lambda conn: conn.execute(
@@ -165,13 +187,14 @@ def holder_of_session(db: Database, secret: str) -> Holder | None:
     with db.read() as conn:
         row = conn.execute(
             db.sql(
-                "SELECT t.id, t.name, t.role FROM sessions s JOIN tokens t ON t.id = s.token_id "
+                "SELECT t.id, t.name, t.role, s.id AS session FROM sessions s "
+                "JOIN tokens t ON t.id = s.token_id "
                 "WHERE s.hash = :hash AND s.expires_at > {now} AND t.revoked_at IS NULL "
                 "AND (t.expires_at IS NULL OR t.expires_at > {now})"
             ),
             {"hash": _hash(secret)},
         ).first()
-    return None if row is None else Holder(row.name, Role(row.role), row.id)
+    return None if row is None else Holder(row.name, Role(row.role), row.id, row.session)
 
 
 def close_session(db: Database, secret: str) -> None:

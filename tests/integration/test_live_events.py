@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ import pytest
 from fastapi import FastAPI
 
 from backfill.api.app import create_app
+from backfill.api.live import reader
 from backfill.client import Client
 from backfill.execution.outcomes import LogLine, StepOutcome
+from backfill.lifecycle import access
 from backfill.lifecycle.moves import Report
+from backfill.roles import Role
 from backfill.schemas.live import LiveEvent
 from backfill.states import StepState
 from backfill.storage.database import Database
@@ -240,3 +243,49 @@ def test_the_rate_comes_from_what_finished_lately(house: House, app: FastAPI, ur
     with house.db.read() as conn:
         now = house.db.clock(conn) // 1_000_000
     wait_until(lambda: rates.per_second(backfill_id, now), "the rate")
+
+
+@pytest.mark.parametrize("how", ["token", "session", "first token"])
+def test_the_stream_of_one_who_loses_their_access_ends(
+    house: House, url: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "WELCOME_SECONDS", 0.05)
+    secret = None if how == "first token" else access.create_token(house.db, "a", Role.VIEWER).token
+    headers = {"Authorization": f"Bearer {secret}"} if how == "token" else {}
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+        if how == "session":
+            client.post("/api/v1/session", json={"token": secret})
+        with client.stream("GET", "/api/v1/events", headers=headers) as answer:
+            lines = answer.iter_lines()
+            assert next(lines).startswith("id: ")
+            take_access_away(house, client, how)
+            assert list(lines), "what it was sent before the end"
+        assert client.get("/api/v1/runs", headers=headers).status_code == 401
+
+
+def test_other_streams_go_on_when_one_loses_its_access(
+    house: House, app: FastAPI, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "WELCOME_SECONDS", 0.05)
+    tokens = [access.create_token(house.db, name, Role.VIEWER).token for name in ("a", "b")]
+    hub = app.state.context.hub
+    with ExitStack() as cleanup:
+        client = cleanup.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=60))
+        for token in tokens:
+            headers = {"Authorization": f"Bearer {token}"}
+            cleanup.enter_context(client.stream("GET", "/api/v1/events", headers=headers))
+        wait_until(lambda: hub.size == 2, "both to listen")
+        access.revoke_token(house.db, "a")
+        wait_until(lambda: hub.size == 1, "one stream to end")
+        hub.dismiss(app.state.context.door.still_welcome)
+        assert hub.size == 1
+
+
+def take_access_away(house: House, client: httpx.Client, how: str) -> None:
+    if how == "token":
+        access.revoke_token(house.db, "a")
+    elif how == "first token":
+        access.create_token(house.db, "first", Role.ADMIN)
+    else:
+        secret = client.cookies["backfill_session"]
+        access.close_session(house.db, secret)

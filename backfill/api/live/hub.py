@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from backfill.api.live.batches import Batch, Wanted, encode
 from backfill.api.live.directory import Directory
+from backfill.lifecycle.access import Holder
 from backfill.storage.queries.feed import Place
 
 QUEUED = 256  # events; a client further behind is told to read everything anew
@@ -18,8 +19,9 @@ PING = b": still here\n\n"
 
 @dataclass(eq=False)
 class Listener:
-    """One client: what it asked for, and what it was not sent yet (None: the end)."""
+    """One client: who it is, what it asked for, and what it was not sent yet (None: the end)."""
 
+    holder: Holder
     wanted: Wanted
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[bytes | None] = field(
@@ -52,9 +54,9 @@ class Hub:
         """Where the reader stands; None before it began."""
         return self._place
 
-    def join(self, wanted: Wanted) -> tuple[Listener, Place | None]:
+    def join(self, holder: Holder, wanted: Wanted) -> tuple[Listener, Place | None]:
         """Add a client of this event loop; return it and the place that its events follow."""
-        listener = Listener(wanted, asyncio.get_running_loop())
+        listener = Listener(holder, wanted, asyncio.get_running_loop())
         with self._lock:
             if self._ended:
                 listener.queue.put_nowait(None)
@@ -65,6 +67,16 @@ class Hub:
         """Forget a client."""
         with self._lock:
             self._listeners.discard(listener)
+
+    def dismiss(self, still_welcome: Callable[[set[Holder]], set[Holder]]) -> None:
+        """End the streams of clients who would not be let in any more."""
+        with self._lock:
+            holders = {listener.holder for listener in self._listeners}
+        gone = holders - still_welcome(holders) if holders else set()
+        with self._lock:
+            for listener in self._listeners:
+                if listener.holder in gone:
+                    listener.loop.call_soon_threadsafe(_close, listener)
 
     def publish(self, batch: Batch) -> None:
         """Hand a batch to every client that it concerns."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -12,6 +13,7 @@ from backfill.api.live.batches import batch_of
 from backfill.api.live.directory import Directory
 from backfill.api.live.hub import Hub
 from backfill.api.rates import WINDOW_SECONDS, Rates
+from backfill.lifecycle.access import Holder
 from backfill.states import RUN_FINAL
 from backfill.storage.database import Bell, Database
 from backfill.storage.queries.feed import (
@@ -31,16 +33,26 @@ PIECE_SECONDS = 0.2
 LISTENED_PIECES = 2  # the longest nap while somebody listens
 IDLE_PIECES = 10
 LOST_SECONDS = 1.0
+WELCOME_SECONDS = 5.0  # how long a stream may outlive its token
 
 
 class Reader:
     """Follows the feed from where it stands at the start; feeds the hub and the rates."""
 
-    def __init__(self, db: Database, hub: Hub, directory: Directory, rates: Rates) -> None:
+    def __init__(
+        self,
+        db: Database,
+        hub: Hub,
+        directory: Directory,
+        rates: Rates,
+        still_welcome: Callable[[set[Holder]], set[Holder]],
+    ) -> None:
         self._db = db
         self._hub = hub
         self._directory = directory
         self._rates = rates
+        self._still_welcome = still_welcome
+        self._looked_at = 0.0
         self._place: Place | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="feed", daemon=True)
@@ -93,6 +105,7 @@ class Reader:
                 bell = bell or self._db.bell()
                 if not self.turn():
                     self._nap(bell)
+                self._dismiss()
                 self._stop.wait(GATHER_SECONDS)
             except DBAPIError as error:
                 log.warning("feed.database_lost", error=str(error)[:300])
@@ -102,6 +115,12 @@ class Reader:
                 self._stop.wait(LOST_SECONDS)
         if bell is not None:
             bell.close()
+
+    def _dismiss(self) -> None:
+        """End, now and then, the streams of those whose token was revoked or has expired."""
+        if time.monotonic() >= self._looked_at + WELCOME_SECONDS:
+            self._hub.dismiss(self._still_welcome)
+            self._looked_at = time.monotonic()
 
     def _nap(self, bell: Bell) -> None:
         """Wait for the bell in short pieces, so that a stop need not wait for it."""

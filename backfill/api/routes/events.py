@@ -10,12 +10,13 @@ from fastapi import APIRouter, Header, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from backfill.api.context import Api, BackfillQuery, Context, NameQuery
+from backfill.api.context import Api, BackfillQuery, Context, Holder, NameQuery
 from backfill.api.cursors import MAX_INT, CursorInvalid
 from backfill.api.live.batches import Wanted, batch_of, encode
 from backfill.api.live.hub import Listener, reset, stream
 from backfill.api.live.reader import missed
 from backfill.errors import Unavailable
+from backfill.lifecycle import access
 from backfill.storage.queries.feed import Place
 
 router = APIRouter(tags=["events"])
@@ -42,6 +43,7 @@ _DESCRIPTION: dict[int | str, dict[str, Any]] = {
 @router.get("/events", response_class=StreamingResponse, responses=_DESCRIPTION)
 async def listen(
     api: Api,
+    holder: Holder,
     backfill: BackfillQuery = None,
     run: Annotated[
         int | None, Query(ge=1, le=MAX_INT, description="Only of the run with this id.")
@@ -55,12 +57,13 @@ async def listen(
     The first event, `ready`, says where the stream begins: read what is there after it, and
     nothing is missed. Reconnect with the id of the last event to go on behind it. `reset` means
     that what lies between is no longer known, or that too many events waited: read everything
-    anew. `more` in `moves` means that some moves were too many to be told one by one.
+    anew. `more` in `moves` means that some moves were too many to be told one by one. The stream
+    ends soon after its token or session does.
     """
     seen = _place_of(last_event_id or after)
     if api.hub.place is None or api.hub.size >= MAX_LISTENERS:
         raise Unavailable("Live events cannot be given now. Try again in a moment.")
-    listener = await _join(api, Wanted(backfill, run, partition_set), seen)
+    listener = await _join(api, holder, Wanted(backfill, run, partition_set), seen)
     return StreamingResponse(
         _events(api, *listener, seen),
         media_type="text/event-stream",
@@ -68,13 +71,15 @@ async def listen(
     )
 
 
-async def _join(api: Context, wanted: Wanted, seen: Place | None) -> tuple[Listener, Place]:
+async def _join(
+    api: Context, holder: access.Holder, wanted: Wanted, seen: Place | None
+) -> tuple[Listener, Place]:
     """Join where the reader stands, behind what the client has seen from another process."""
     for _ in range(int(CATCH_UP_SECONDS / LOOK_SECONDS)):
         if api.hub.place is not None and (seen is None or api.hub.place >= seen):
             break
         await asyncio.sleep(LOOK_SECONDS)
-    listener, place = api.hub.join(wanted)
+    listener, place = api.hub.join(holder, wanted)
     assert place is not None, "the reader has begun"
     return listener, place
 
