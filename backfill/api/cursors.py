@@ -48,6 +48,21 @@ def decode_place(cursor: str) -> tuple[str, int]:
     return parts[0], int(parts[1])
 
 
+def decode_named(cursor: str) -> tuple[int, str, str]:
+    """Return the number and the two names that a cursor of a list of marks holds.
+
+    Raises:
+        CursorInvalid: It holds something else.
+    """
+    parts = _parts(cursor)
+    if len(parts) != 3 or not _is_int(parts[0]):
+        raise _invalid()
+    first, second = parts[1:]
+    if not isinstance(first, str) or not isinstance(second, str) or "\0" in first + second:
+        raise _invalid()
+    return int(parts[0]), first, second
+
+
 def _parts(cursor: str) -> list[str | int]:
     try:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

@@ -104,7 +104,12 @@ def unblock(
 
 
 def unblock_all(
-    db: Database, block_id: int, *, note: str | None = None, actor: str | None = None
+    db: Database,
+    block_id: int,
+    *,
+    set_name: str,
+    note: str | None = None,
+    actor: str | None = None,
 ) -> int:
     """Take one block back, also of partitions that have left their set. Return how many it had.
 
@@ -114,8 +119,10 @@ def unblock_all(
 
     def work(conn: Connection) -> int:
         found = list_blocks(db, conn, block_id=block_id, limit=1).items
-        if not found:
-            raise NotFound(f"No block {block_id}. `backfill blocks` shows those there are.")
+        if not found or found[0].partition_set != set_name:
+            raise NotFound(
+                f'No block {block_id} of set "{set_name}". `backfill blocks` shows those there are.'
+            )
         view = found[0]
         rows = conn.execute(
             db.sql("DELETE FROM blocked_partitions WHERE block_id = :id RETURNING partition"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from backfill.schemas.base import Document, Id, Page, Time
@@ -20,6 +22,16 @@ class Box(Document):
     previous: BoxStatus | None = Field(
         default=None, description="What it showed before this run, where that was asked for."
     )
+    marked: bool = Field(default=False, description="An operator gave it this status.")
+
+
+class RowMark(Document):
+    """What an operator said of a whole partition."""
+
+    status: Literal["succeeded", "missing"]
+    at: Time
+    note: str | None
+    by: str | None
 
 
 class MatrixRow(Document):
@@ -34,6 +46,10 @@ class MatrixRow(Document):
     backfill_id: Id | None
     started_at: Time | None
     finished_at: Time | None
+    blocked: str | None = Field(description="Why nothing runs it; null when it is not blocked.")
+    mark: RowMark | None = Field(
+        description="What an operator said of it, unless a later run overrules that."
+    )
 
 
 class MatrixPage(Page[MatrixRow]):

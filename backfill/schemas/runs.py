@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from backfill.schemas.base import Body, Document, Id, Key, Name, Page, RunConfig, Tags, Time
+from backfill.schemas.guards import ConflictPolicy
 from backfill.states import AttemptEnd, ReexecutionMode, RunState, StepState
 
 
@@ -36,6 +37,11 @@ class RunRequest(Body):
     steps: list[Name] | None = Field(default=None, description="Only these steps; null: all.")
     priority: int = Field(default=0, ge=-1000, le=1000, description="Higher goes first.")
     max_failures: int = Field(default=0, ge=0, le=1000)
+    on_conflict: ConflictPolicy = Field(
+        default="wait",
+        description="When another run has the partition: `wait` for it, `skip` this run, or "
+        "`refuse` to launch it.",
+    )
 
 
 class Run(Document):

@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Row
 from backfill.states import RUN_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
 from backfill.storage.database import Database, decoded
 from backfill.storage.queries.attempts import AttemptView, StepView, attempts_of, steps_of
+from backfill.storage.queries.guarded import with_guards
+from backfill.storage.queries.marks import Mark
 from backfill.storage.queries.paging import Page, Where
 from backfill.storage.queries.run_search import RunFilter, condition_of, newest_ids
 
@@ -28,7 +30,8 @@ RUNS_LOOKED_AT = 20  # of a partition; older ones no longer show in the matrix
 class Box(NamedTuple):
     """One box; run, attempt and times are None where no run says anything of the step.
 
-    `previous` is what the runs before say of it, where that was asked for.
+    `previous` is what the runs before say of it, where that was asked for. `marked` ones have the
+    status that an operator gave them, whatever their run says.
     """
 
     status: BoxStatus
@@ -37,6 +40,7 @@ class Box(NamedTuple):
     started_at: int | None = None
     finished_at: int | None = None
     previous: BoxStatus | None = None
+    marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class PartitionRow:
     Attributes:
         runs: How many runs of it there are.
         state: The newest run's; None without any.
+        blocked: Why nothing runs it; None when it is not blocked.
+        mark: What an operator said of all of it, unless a later run overrules that.
     """
 
     key: str
@@ -56,6 +62,8 @@ class PartitionRow:
     backfill_id: int | None = None
     started_at: int | None = None
     finished_at: int | None = None
+    blocked: str | None = None
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,8 @@ def matrix_page(
     if previous:
         rows = {k: _with_previous(row, partitions[k], outcomes) for k, row in rows.items()}
     empty = {step: Box(BoxStatus.MISSING) for step in steps}
-    return [rows.get(key) or PartitionRow(key, empty) for key in keys]
+    found = [rows.get(key) or PartitionRow(key, empty) for key in keys]
+    return with_guards(db, conn, set_name, found)
 
 
 def box_history(

@@ -1,0 +1,94 @@
+"""Failures: what went wrong in a backfill, error by error, with the partitions as a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backfill.definitions.calls import Definitions
+from backfill.definitions.selection.syntax import Key, Range, Selection, Union
+from backfill.errors import BackfillError, NotFound
+from backfill.storage.database import Database
+from backfill.storage.queries.backfills import get_backfill
+from backfill.storage.queries.failures import FailureGroup, failure_groups
+
+LONGEST_SELECTION = 20_000  # characters
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One group of failures.
+
+    Attributes:
+        selection: Its partitions in the selection language; None when that would be too long.
+    """
+
+    group: FailureGroup
+    selection: str | None
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The largest groups of the failures that stand; `groups` and `count` are of all of them."""
+
+    items: Sequence[Failure]
+    groups: int
+    count: int
+
+
+def failures(
+    db: Database, definitions: Definitions, backfill_id: int, *, at: datetime, limit: int
+) -> Failures:
+    """Group the failed runs of a backfill by error, the largest group first.
+
+    A partition that the backfill tried again counts by its newest run alone.
+
+    Raises:
+        NotFound: There is no such backfill.
+    """
+    with db.snapshot() as conn:
+        view = get_backfill(db, conn, backfill_id)
+        if view is None:
+            raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        found, groups, count = failure_groups(
+            db, conn, backfill_id, retried=view.generation > 0, limit=limit
+        )
+    items = [
+        Failure(group, spelled(definitions, view.partition_set, group.partitions, at=at))
+        for group in found
+    ]
+    return Failures(items, groups, count)
+
+
+def spelled(
+    definitions: Definitions, set_name: str, keys: Sequence[str], *, at: datetime
+) -> str | None:
+    """Return keys as a selection, neighbours as ranges; None when it would be too long.
+
+    Without the definitions, or for keys that have left the set, every key is spelled by itself.
+    """
+    try:
+        places = definitions.index_of(set_name, keys, at)
+    except BackfillError:
+        places = [None] * len(keys)
+    parts = list(_parts(keys, places))
+    if not parts or len(parts) > LONGEST_SELECTION // 4:
+        return None
+    text = str(Union(tuple(parts)) if len(parts) > 1 else parts[0])
+    return text if len(text) <= LONGEST_SELECTION else None
+
+
+def _parts(keys: Sequence[str], places: Sequence[int | None]) -> Iterator[Selection]:
+    """Yield the parts of the selection: ranges in the set's order, then keys that it lacks."""
+    there = sorted(
+        (place, key) for key, place in zip(keys, places, strict=True) if place is not None
+    )
+    start = 0
+    for end in range(1, len(there) + 1):
+        if end < len(there) and there[end][0] == there[end - 1][0] + 1:
+            continue
+        first, last = there[start][1], there[end - 1][1]
+        yield Key(first) if end - start == 1 else Range(first, last)
+        start = end
+    yield from (Key(key) for key, place in zip(keys, places, strict=True) if place is None)
