@@ -19,6 +19,8 @@ export const entries: readonly NavigationEntry[] = [
   { to: '/runs', word: 'Runs', icon: 'runs' },
   { to: '/partition-sets', word: 'Partition sets', icon: 'sets' },
   { to: '/pipelines', word: 'Pipelines', icon: 'pipelines' },
+  { to: '/playground', word: 'Playground', icon: 'playground' },
   { to: '/schedules', word: 'Schedules', icon: 'schedules' },
   { to: '/workers', word: 'Workers', icon: 'workers' },
+  { to: '/settings', word: 'Settings', icon: 'settings' },
 ]

@@ -1,6 +1,9 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 
+import { oneOf, only, text } from '@/parts/search'
 import { rootRoute } from '@/shell/root'
+
+export const PIPELINE_TABS = ['graph', 'partitions', 'playground', 'runs', 'schedules'] as const
 
 export const pipelinesRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -8,4 +11,16 @@ export const pipelinesRoute = createRoute({
   component: lazyRouteComponent(() => import('./PipelinesPage'), 'PipelinesPage'),
 })
 
-export const pipelineRoutes = [pipelinesRoute] as const
+export const pipelineRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/pipelines/$name',
+  validateSearch: (raw: Record<string, unknown>) =>
+    only({
+      tab: oneOf(raw, 'tab', PIPELINE_TABS),
+      step: text(raw, 'step'),
+      cursor: text(raw, 'cursor'),
+    }),
+  component: lazyRouteComponent(() => import('./PipelinePage'), 'PipelinePage'),
+})
+
+export const pipelineRoutes = [pipelinesRoute, pipelineRoute] as const

@@ -1,58 +1,79 @@
-import { queryOptions, useQuery } from '@tanstack/react-query'
+/** Workers: what does the work, what waits for it, and who coordinates. */
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 
-import { api, call } from '@/api/client'
+import type { Schemas } from '@/api/client'
+import { definitionsQuery } from '@/api/definitions'
 import { Page } from '@/parts/Page'
 import { Empty, Loaded } from '@/parts/Shown'
-import { Time } from '@/parts/Time'
-
-const fleetQuery = queryOptions({
-  queryKey: ['fleet'],
-  queryFn: ({ signal }) => call(api.GET('/api/v1/fleet', { signal })),
-  refetchInterval: 5_000,
-})
+import { CoordinatorPanel } from './CoordinatorPanel'
+import { QueuesPanel } from './QueuesPanel'
+import { fleetQuery } from './queries'
+import { WorkersTable } from './WorkersTable'
 
 export function WorkersPage() {
   const fleet = useQuery(fleetQuery)
+  const version = useQuery(definitionsQuery).data?.version
+  const [gone, showGone] = useState(false)
   return (
     <Page title="Workers">
       <Loaded query={fleet}>
-        {({ workers }) =>
-          workers.length ? (
-            <div className="panel scroll-x">
-              <table>
-                <thead>
-                  <tr>
-                    <th>Worker</th>
-                    <th>Host</th>
-                    <th className="number">Running</th>
-                    <th className="number">Slots</th>
-                    <th>Queues</th>
-                    <th>Last heard of</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {workers.map((worker) => (
-                    <tr key={worker.id}>
-                      <td className="break">{worker.name}</td>
-                      <td className="break">{worker.host}</td>
-                      <td className="number">{worker.running}</td>
-                      <td className="number">{worker.slots}</td>
-                      <td className="break">{worker.queues.join(', ')}</td>
-                      <td>
-                        <Time at={worker.beat_at} relative />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          ) : (
-            <Empty title="No workers">
-              Start one with <code>celery -A workers worker</code>.
-            </Empty>
-          )
-        }
+        {(found) => (
+          <>
+            <CoordinatorPanel coordinator={found.coordinator} />
+            <Workers
+              workers={found.workers}
+              version={version}
+              gone={gone}
+              onGone={() => showGone(!gone)}
+            />
+            <QueuesPanel queues={found.queues} />
+          </>
+        )}
       </Loaded>
     </Page>
+  )
+}
+
+function Workers({
+  workers,
+  version,
+  gone,
+  onGone,
+}: {
+  workers: Schemas['Worker'][]
+  version: string | undefined
+  gone: boolean
+  onGone: () => void
+}) {
+  const alive = workers.filter((worker) => worker.alive)
+  const shown = gone ? workers : alive
+  const slots = alive.reduce((sum, worker) => sum + worker.slots, 0)
+  const busy = alive.reduce((sum, worker) => sum + worker.running, 0)
+  return (
+    <section className="panel" aria-labelledby="workers-alive">
+      <header className="row spread">
+        <h2 id="workers-alive">
+          {alive.length} {alive.length === 1 ? 'worker' : 'workers'} alive
+          <span className="soft">
+            {' '}
+            · {busy} running of {slots} {slots === 1 ? 'slot' : 'slots'}
+          </span>
+        </h2>
+        {workers.length > alive.length && (
+          <label className="row small">
+            <input type="checkbox" checked={gone} onChange={onGone} />
+            show the {workers.length - alive.length} that are gone
+          </label>
+        )}
+      </header>
+      {shown.length ? (
+        <WorkersTable workers={shown} version={version} />
+      ) : (
+        <Empty title="No worker is alive">
+          Nothing runs without one. Start one with <code>celery -A workers worker</code>.
+        </Empty>
+      )}
+    </section>
   )
 }

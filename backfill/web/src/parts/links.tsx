@@ -1,0 +1,50 @@
+/** Links to things by their names; what is not there is a dash. */
+import { Link } from '@tanstack/react-router'
+
+export function RunLink({ id, words }: { id: string | null | undefined; words?: string }) {
+  if (!id) return <Nothing />
+  return (
+    <Link to="/runs/$runId" params={{ runId: id }}>
+      {words ?? id}
+    </Link>
+  )
+}
+
+export function BackfillLink({ id, words }: { id: string | null | undefined; words?: string }) {
+  if (!id) return <Nothing />
+  return (
+    <Link to="/backfills/$backfillId" params={{ backfillId: id }}>
+      {words ?? id}
+    </Link>
+  )
+}
+
+/** A partition set. */
+export function SetLink({ name }: { name: string | null | undefined }) {
+  if (!name) return <Nothing />
+  return (
+    <Link to="/partition-sets" className="break">
+      {name}
+    </Link>
+  )
+}
+
+export function PipelineLink({ name }: { name: string }) {
+  return (
+    <Link to="/pipelines/$name" params={{ name }} className="break">
+      {name}
+    </Link>
+  )
+}
+
+export function ScheduleLink({ name }: { name: string }) {
+  return (
+    <Link to="/schedules/$name" params={{ name }} className="break">
+      {name}
+    </Link>
+  )
+}
+
+function Nothing() {
+  return <span className="soft">–</span>
+}
