@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from backfill.api.context import Context
+from backfill.definitions.hours import Hours, opening
 from backfill.definitions.merging import shown_override
 from backfill.definitions.redaction import redact
 from backfill.lifecycle import planning
@@ -34,10 +36,20 @@ def present_backfill(
     return Backfill.model_validate(
         {
             **vars(view),
+            "opens_at": _opens_at(view),
             "progress": progress_of(view, recent, forecast),
             "run_config": redact(shown_override(view.run_config)),
         }
     )
+
+
+def _opens_at(view: BackfillView) -> datetime | None:
+    """Return when the next window of a backfill begins that is not over and outside of them."""
+    if view.state in BACKFILL_FINAL or not view.windows:
+        return None
+    hours = [Hours.unpacked(window) for window in view.windows]
+    now = opening(hours, datetime.fromtimestamp(view.now / 1e6, UTC))
+    return None if now.is_open else now.until
 
 
 def present_plan(partition_set: str, selection: str, plan: planning.Plan) -> Plan:

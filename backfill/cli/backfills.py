@@ -28,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
         ("pause", pause),
         ("resume", resume),
         ("cancel", cancel),
+        ("skip", skip),
     ):
         app.command(name, rich_help_panel=PANEL)(command)
 
@@ -102,6 +103,20 @@ def cancel(
         say(f"Run {told.id} is {told.state}{waits}.")
 
 
+def skip(
+    backfill_id: BackfillId,
+    partition: Annotated[str, typer.Argument(metavar="PARTITION", help="Its key.")],
+    note: Note = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a line that depends on the previous partition go on without one that stops it."""
+    told = connection.client().backfill(backfill_id).skip(partition, note)
+    if as_json:
+        print_json(told)
+    else:
+        say(f"Backfill {told.id} goes on without {partition}.")
+
+
 # -- formatting ---------------------------------------------------------------------------------
 
 
@@ -118,10 +133,20 @@ def _row(backfill: Backfill) -> tuple[Any, ...]:
     )
 
 
+def _order(backfill: Backfill) -> str | None:
+    if backfill.depends_on_previous:
+        return "each depends on the partition before it"
+    order = None if backfill.ordering == "oldest" else backfill.ordering
+    if not backfill.sequential:
+        return order
+    return f"one at a time, {order}" if order else "one at a time"
+
+
 def _print_backfill(backfill: Backfill) -> None:
     from rich.text import Text
 
     from backfill.client.watching import summary
+    from backfill.definitions.hours import Hours
 
     say(Text.assemble(f"Backfill {backfill.id} ", state(backfill.state)))
     facts = {
@@ -132,6 +157,12 @@ def _print_backfill(backfill: Backfill) -> None:
         "submitted": f"{ago(backfill.created_at)} by {backfill.created_by or 'nobody'}",
         "took": took(backfill.started_at, backfill.finished_at),
         "limit": f"{backfill.max_active_runs} at a time" if backfill.max_active_runs else None,
+        "order": _order(backfill),
+        "stopped": backfill.stopped_by
+        and f"waits for {backfill.stopped_by}, which did not succeed: retry or skip it",
+        "pools": ", ".join(f"{name} ({n})" for name, n in backfill.pools.items()),
+        "windows": "; ".join(str(Hours.unpacked(w.model_dump())) for w in backfill.windows),
+        "opens": backfill.opens_at and f"{backfill.opens_at:%Y-%m-%d %H:%M} UTC",
         "steps": ", ".join(backfill.steps or ()),
         "tags": ", ".join(f"{k}={v}" for k, v in backfill.tags.items()),
         "note": backfill.note,

@@ -48,6 +48,28 @@ Reprocess = Annotated[
         help="Which of them run: missing (all but what succeeded), failed, all or stale.",
     ),
 ]
+NewestFirst = Annotated[bool, typer.Option("--newest-first", help="The same as --order newest.")]
+Order = Annotated[
+    str | None,
+    typer.Option("--order", metavar="HOW", help="oldest, newest, listed or weight (heaviest)."),
+]
+Sequential = Annotated[
+    bool, typer.Option("--sequential", help="One at a time, in order; a retry keeps its place.")
+]
+DependsOnPrevious = Annotated[
+    bool,
+    typer.Option(
+        "--depends-on-previous", help="Each waits until the partition before it succeeded."
+    ),
+]
+Windows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--window",
+        metavar="HOURS",
+        help="Run only then, such as 'mon-fri 20:00-06:00 Europe/Zurich'; may be repeated.",
+    ),
+]
 MaxActive = Annotated[int | None, typer.Option(min=1, help="At most so many runs at a time.")]
 
 
@@ -67,7 +89,11 @@ def submit(
     reprocess: Reprocess = None,
     max_active: MaxActive = None,
     priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
-    newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest first.")] = False,
+    newest_first: NewestFirst = False,
+    order: Order = None,
+    sequential: Sequential = False,
+    depends_on_previous: DependsOnPrevious = False,
+    windows: Windows = None,
     max_failures: Annotated[
         int, typer.Option(min=0, help="How often a failed run is tried again.")
     ] = 0,
@@ -75,6 +101,7 @@ def submit(
     config: ConfigFile = None,
     steps: StepOptions = None,
     note: Note = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Call no hooks of its steps.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show how it goes.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -85,12 +112,16 @@ def submit(
         "reprocess": reprocess,
         "max_active_runs": max_active,
         "priority": priority,
-        "ordering": "newest" if newest_first else "oldest",
+        "ordering": _ordering(order, newest_first),
+        "sequential": sequential or None,
+        "depends_on_previous": depends_on_previous or None,
+        "windows": windows,
         "max_failures": max_failures,
         "tags": tags_of(tags),
         "run_config": config_of(config),
         "steps": listed(steps),
         "note": note,
+        "quiet": quiet or None,
     }
     selection = _selection(from_, to, partitions, all_, select)
     if not as_json:
@@ -126,6 +157,8 @@ def plan(
     select: Select = None,
     reprocess: Reprocess = None,
     max_active: MaxActive = None,
+    order: Order = None,
+    depends_on_previous: DependsOnPrevious = False,
     config: ConfigFile = None,
     steps: StepOptions = None,
     partition: Annotated[
@@ -142,6 +175,8 @@ def plan(
     asked: dict[str, Any] = {
         "reprocess": reprocess,
         "max_active_runs": max_active,
+        "ordering": order,
+        "depends_on_previous": depends_on_previous or None,
         "run_config": config_of(config),
         "steps": listed(steps),
     }
@@ -156,6 +191,12 @@ def plan(
         print_validation(client.validate(partition_set, selection, **asked))
     else:
         _refuse_invalid(planned)
+
+
+def _ordering(order: str | None, newest_first: bool) -> str:
+    if order is not None and newest_first:
+        raise typer.BadParameter("--order and --newest-first each say the order: give one")
+    return order or ("newest" if newest_first else "oldest")
 
 
 def _ask_which() -> str:

@@ -13,10 +13,12 @@ import httpx
 
 from backfill.client.exporting import export
 from backfill.client.handles import BackfillHandle, RunHandle, again
+from backfill.client.hooks import Hooks
 from backfill.client.listening import listen
 from backfill.client.partitions import DynamicPartitions, validations
 from backfill.client.schedules import ScheduleHandle
 from backfill.client.transport import Transport
+from backfill.definitions.hours import parse_hours
 from backfill.roles import Role
 from backfill.schemas.access import AuditEntry, NewToken, Session, Tokens
 from backfill.schemas.backfills import Backfill, Event, Plan, Submitted, Validated
@@ -32,6 +34,7 @@ from backfill.schemas.exports import RunsCanceled
 from backfill.schemas.fleet import Fleet
 from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
+from backfill.schemas.pools import Pool, Pools, TagLimit, TagLimits
 from backfill.schemas.reexecution import RunsReexecuted
 from backfill.schemas.runs import Run, RunSteps
 from backfill.schemas.schedules import Schedules, ScheduleStatus
@@ -168,15 +171,27 @@ class Client:
         steps: Sequence[str] | None = None,
         note: str | None = None,
         reprocess: str | None = None,
+        quiet: bool = False,
         planned: Mapping[str, int] | None = None,
         idempotency_key: str | None = None,
+        sequential: bool = False,
+        depends_on_previous: bool = False,
+        windows: Sequence[str | Mapping[str, Any]] | None = None,
+        **more: Any,
     ) -> BackfillHandle:
         """Submit a backfill.
 
         Args:
+            ordering: `oldest`, `newest`, `listed` (as the selection names them) or `weight`.
+            sequential: One partition at a time, in order; a retry keeps its place.
+            depends_on_previous: Each also waits until the partition before it succeeded.
+            windows: When its runs may start: texts such as `mon-fri 20:00-06:00 Europe/Zurich`,
+                or as the API has them.
+            more: Further fields of the request, such as `canary`, by name.
             selection: `all`, keys, inclusive ranges `[a...b]`, joined by commas.
             reprocess: `missing` (all but what succeeded), `failed`, `all` or `stale`; when not
                 given, `all` where the selection names statuses or steps are chosen, else `missing`.
+            quiet: Call no hooks of its steps.
             planned: The `counts` of a plan; the handle's `info.changes` says what changed since.
             idempotency_key: Give the same one again to get the same backfill; drawn at random
                 when not given, so that a retried request makes only one.
@@ -194,7 +209,12 @@ class Client:
                 "steps": steps,
                 "note": note,
                 "reprocess": reprocess,
+                "quiet": quiet or None,
                 "planned": planned,
+                "sequential": sequential or None,
+                "depends_on_previous": depends_on_previous or None,
+                "windows": windows,
+                **more,
             },
         )
         told = self.transport.send(
@@ -361,6 +381,36 @@ class Client:
         path = f"/backfills/{_part(str(backfill))}" if run is None else f"/runs/{_part(str(run))}"
         return Why.model_validate(self._get(f"{path}/why"))
 
+    @property
+    def hooks(self) -> Hooks:
+        """Webhooks and what they were told: iterate, `add`, `remove`, `deliveries`, `again`."""
+        return Hooks(self.transport)
+
+    # -- limits -------------------------------------------------------------------------------
+
+    def pools(self) -> list[Pool]:
+        """Return every pool, by name: its slots and how many are taken."""
+        return Pools.model_validate(self._get("/pools")).items
+
+    def set_pool(self, name: str, slots: int | None) -> Pool:
+        """Change how many slots a pool has: 0 closes it, None makes it the default again."""
+        return Pool.model_validate(self._post(f"/pools/{_part(name)}", {"slots": slots}))
+
+    def tag_limits(self) -> list[TagLimit]:
+        """Return every limit of the active runs with a tag."""
+        return TagLimits.model_validate(self._get("/tag-limits")).items
+
+    def set_tag_limit(
+        self, key: str, max_active_runs: int | None, *, value: str | None = None
+    ) -> list[TagLimit]:
+        """Let at most so many runs with a tag be active; None takes the limit away.
+
+        Args:
+            value: Of the tag; None: so many of each value.
+        """
+        body = {"key": key, "value": value, "max_active_runs": max_active_runs}
+        return TagLimits.model_validate(self._post("/tag-limits", body)).items
+
     # -- schedules ----------------------------------------------------------------------------
 
     def schedules(self) -> list[ScheduleStatus]:
@@ -478,6 +528,11 @@ class Client:
 
 def _asked(partition_set: str, selection: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in wanted.items() if value is not None}
+    if "windows" in given:
+        given["windows"] = [
+            parse_hours(window).packed() if isinstance(window, str) else window
+            for window in given["windows"]
+        ]
     return {"partition_set": partition_set, "selection": selection, **given}
 
 

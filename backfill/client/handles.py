@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from backfill.client.transport import Transport
 from backfill.errors import Unavailable
-from backfill.schemas.backfills import Backfill
+from backfill.schemas.backfills import Backfill, Submitted
+from backfill.schemas.editing import BackfillEdited, PartitionsAdded, PartitionsRemoved
 from backfill.schemas.partitions import Drift, Retargeted
 from backfill.schemas.reexecution import Lineage
 from backfill.schemas.runs import LogLine, LogPage, Run
@@ -58,6 +60,11 @@ class BackfillHandle:
         """Give it up."""
         return self._verb("cancel", note)
 
+    def skip(self, partition: str, note: str | None = None) -> Backfill:
+        """Let its line, in which each partition depends on the one before, go on without one."""
+        body = {"partition": partition, "note": note}
+        return self._keep(self._transport.send("POST", f"/backfills/{self.id}/skip", body=body))
+
     def retry(
         self,
         *,
@@ -77,6 +84,47 @@ class BackfillHandle:
         """
         body = {**again(mode, steps, from_step), "statuses": statuses, "note": note}
         return self._keep(self._transport.send("POST", f"/backfills/{self.id}/retry", body=body))
+
+    def edit(self, **changes: Any) -> BackfillEdited:
+        """Change fields of it while it runs, such as `max_active_runs=4`; None empties a field."""
+        told = self._transport.send("PATCH", f"/backfills/{self.id}", body=changes)
+        edited = BackfillEdited.model_validate(told)
+        self.info = edited
+        return edited
+
+    def add(
+        self, selection: str, *, reprocess: str | None = None, note: str | None = None
+    ) -> PartitionsAdded:
+        """Give it further partitions; when it is over it goes on."""
+        body = {"selection": selection, "reprocess": reprocess, "note": note}
+        told = self._transport.send("POST", f"/backfills/{self.id}/partitions/add", body=body)
+        return PartitionsAdded.model_validate(told)
+
+    def remove(
+        self, selection: str, *, cancel_running: bool = False, note: str | None = None
+    ) -> PartitionsRemoved:
+        """Take partitions out of it: what has not begun is skipped.
+
+        Args:
+            cancel_running: Runs that have begun are told to stop, too.
+        """
+        body = {"selection": selection, "cancel_running": cancel_running, "note": note}
+        told = self._transport.send("POST", f"/backfills/{self.id}/partitions/remove", body=body)
+        return PartitionsRemoved.model_validate(told)
+
+    def clone(self, *, idempotency_key: str | None = None, **changes: Any) -> BackfillHandle:
+        """Submit what it was made from once more, with changes to the request.
+
+        Args:
+            idempotency_key: Drawn at random when not given, so that a retried request makes one.
+        """
+        told = self._transport.send(
+            "POST",
+            f"/backfills/{self.id}/clone",
+            body={"changes": changes},
+            idempotency_key=idempotency_key or secrets.token_urlsafe(18),
+        )
+        return BackfillHandle(self._transport, Submitted.model_validate(told))
 
     def drift(self, *, selection: str | None = None) -> Drift:
         """Say what joined and what left its set since it was submitted."""

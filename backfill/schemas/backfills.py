@@ -25,7 +25,25 @@ from backfill.states import BackfillState
 MAX_INT = 2**31 - 1
 YEAR = 366 * 24 * 3600.0
 
+OrderingName = Literal["oldest", "newest", "listed", "weight"]
+DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+ClockTime = Annotated[str, Field(pattern=r"^\d{1,2}:\d{2}$", examples=["20:00"])]
 ReprocessName = Literal["missing", "failed", "all", "stale"]
+
+
+class Window(Body):
+    """Hours of days of the week in which runs may start."""
+
+    days: list[DayName] = Field(
+        default=["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        min_length=1,
+        description="Those on which it begins.",
+    )
+    start: ClockTime = "00:00"
+    end: ClockTime = Field(
+        default="24:00", description="Of the next day, unless it comes after the start."
+    )
+    zone: Name = Field(default="UTC", examples=["Europe/Zurich"])
 
 
 class BackfillRequest(Body):
@@ -40,7 +58,21 @@ class BackfillRequest(Body):
         default=None, ge=1, le=MAX_INT, description="At most so many runs at a time."
     )
     priority: int = Field(default=0, ge=-1000, le=1000, description="Higher goes first.")
-    ordering: Literal["oldest", "newest"] = "oldest"
+    ordering: OrderingName = Field(
+        default="oldest",
+        description="`oldest` or `newest` first, `listed`: as the selection names them, or "
+        "`weight`: the heaviest first.",
+    )
+    sequential: bool = Field(
+        default=False, description="One partition at a time, in order; a retry keeps its place."
+    )
+    depends_on_previous: bool = Field(
+        default=False,
+        description="Each partition also waits until the one before it in the set succeeded.",
+    )
+    windows: Annotated[list[Window], Field(max_length=50)] | None = Field(
+        default=None, description="When its runs may start; null: at any time."
+    )
     max_failures: int = Field(
         default=0, ge=0, le=1000, description="How often a failed run is tried again."
     )
@@ -245,12 +277,24 @@ class Backfill(Document):
     progress: Progress
     max_active_runs: int | None
     priority: int
-    ordering: str
+    ordering: OrderingName
+    sequential: bool
+    depends_on_previous: bool
+    stopped_by: str | None = Field(
+        description="The partition that did not succeed, for which those behind it wait: run it "
+        "again, or skip it."
+    )
+    pools: dict[str, int] = Field(description="Slots that each of its runs takes, by pool.")
+    windows: list[Window] = Field(description="When its runs may start; empty: at any time.")
+    opens_at: Time | None = Field(
+        description="When its next window begins, while it is outside of them."
+    )
     max_failures: int
     queue: str | None
     tags: dict[str, str]
     run_config: dict[str, Any] | None = Field(description="The override, without its secrets.")
     steps: list[str] | None
+    quiet: bool = Field(description="No hooks of its steps are called.")
     note: str | None
     created_by: str | None
     pause_reason: str | None
@@ -292,6 +336,13 @@ class Submitted(Backfill):
     changes: list[Change] = Field(description="What is not as it was `planned`.")
 
 
+class Skip(Body):
+    """A partition of a line to go on without, and why."""
+
+    partition: Key
+    note: Text | None = Field(default=None, examples=["the shop was closed that day"])
+
+
 class Note(Body):
     """Why an operator does something."""
 
@@ -325,7 +376,9 @@ __all__ = [
     "PlanGroup",
     "Progress",
     "ReprocessName",
+    "Skip",
     "Span",
     "Submitted",
     "Validated",
+    "Window",
 ]

@@ -17,6 +17,7 @@ from backfill.errors import NotFound
 from backfill.lifecycle import backfills, planning
 from backfill.lifecycle.explaining import why_backfill
 from backfill.lifecycle.forecasting import forecast
+from backfill.lifecycle.passing import skip_partition
 from backfill.roles import Role
 from backfill.schemas.backfills import (
     Backfill,
@@ -24,6 +25,7 @@ from backfill.schemas.backfills import (
     Event,
     Note,
     Plan,
+    Skip,
     Submitted,
 )
 from backfill.schemas.base import Key, Page
@@ -172,6 +174,16 @@ def cancel_backfill(
 ) -> Backfill:
     """Give a backfill up: nothing of it starts any more, and running steps are told."""
     backfills.cancel(api.db, backfill_id, reason=_note(body), actor=actor)
+    return _shown(api, backfill_id)
+
+
+@router.post("/{backfill_id}/skip")
+def skip_partition_of_backfill(api: Api, actor: Actor, backfill_id: IdPath, body: Skip) -> Backfill:
+    """Let a line whose partitions depend on the previous one go on without a partition.
+
+    Its run is skipped if it has not started; one that failed or was canceled stays so.
+    """
+    skip_partition(api.db, backfill_id, body.partition, note=body.note, actor=actor)
     return _shown(api, backfill_id)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.states import BackfillState, RunState
+from backfill.states import BACKFILL_FINAL, BackfillState, RunState
 from backfill.storage.database import Database, decoded
 from backfill.storage.queries.paging import Page, Where, read_page
 
@@ -44,6 +44,9 @@ class BackfillView:
     """A backfill as it is shown.
 
     Attributes:
+        stopped_by: The partition its line waits for in vain.
+        pools: Slots that each of its runs takes, by pool.
+        windows: When its runs may start; none: at any time.
         reprocess: Which of the selected partitions it takes: `missing`, `failed`, `all`, `stale`.
         left_out: How many of the selected partitions it does not take, by reason.
         total: Partitions that it takes.
@@ -69,11 +72,17 @@ class BackfillView:
     max_active_runs: int | None
     priority: int
     ordering: str
+    sequential: bool
+    depends_on_previous: bool
+    stopped_by: str | None
+    pools: Mapping[str, int]
+    windows: Sequence[Mapping[str, Any]]
     max_failures: int
     queue: str | None
     tags: Mapping[str, str]
     run_config: Mapping[str, Any] | None
     steps: Sequence[str] | None
+    quiet: bool
     note: str | None
     created_by: str | None
     pause_reason: str | None
@@ -158,11 +167,17 @@ def _view(row: Row[Any]) -> BackfillView:
         max_active_runs=row.max_active_runs,
         priority=row.priority,
         ordering=row.ordering,
+        sequential=bool(row.sequential),
+        depends_on_previous=bool(row.depends_on_previous),
+        stopped_by=None if BackfillState(row.state) in BACKFILL_FINAL else row.stopped_by,
+        pools=decoded(row.pools) or {},
+        windows=decoded(row.windows) or [],
         max_failures=row.max_failures,
         queue=row.queue,
         tags=decoded(row.tags) or {},
         run_config=decoded(row.run_config),
         steps=decoded(row.steps),
+        quiet=bool(row.quiet),
         note=row.note,
         created_by=row.created_by,
         pause_reason=row.pause_reason,
