@@ -32,8 +32,9 @@ export default function StepGraph({
             viewBox="0 0 8 8"
             refX="7"
             refY="4"
-            markerWidth="7"
-            markerHeight="7"
+            markerWidth="9"
+            markerHeight="9"
+            markerUnits="userSpaceOnUse"
             orient="auto"
           >
             <path d="M 0 0 L 8 4 L 0 8 z" className={styles.head} />

@@ -88,7 +88,7 @@ function useFill(setTabs: (change: (tabs: Tabs) => Tabs) => void) {
       setTabs((now) =>
         changed(now, id, {
           config: toYaml(resolved.config),
-          tags: Object.entries(resolved.tags),
+          tags: Object.entries(resolved.tags).filter(([key]) => !isGiven(key)),
           steps: of?.step_selection ?? [],
           version: definitions.pipelines.find((one) => one.name === tab.pipeline)?.version ?? null,
         }),
@@ -114,4 +114,9 @@ function opened(tabs: Tabs, first: string, asked: Asked | undefined): Tabs {
       tab.partition === wanted.partition,
   )
   return same ? { ...tabs, chosen: same.id } : withTab(tabs, wanted)
+}
+
+/** Every run of a partition gets these tags by itself. */
+function isGiven(tag: string): boolean {
+  return tag === 'backfill/partition' || tag === 'backfill/partition_set'
 }

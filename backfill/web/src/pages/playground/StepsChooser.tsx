@@ -14,7 +14,7 @@ export function StepsChooser({
   return (
     <fieldset className={styles.steps}>
       <legend>
-        Steps{' '}
+        Steps:{' '}
         <span className="soft">
           {chosen.length ? `${chosen.length} of ${steps.length}` : 'all'}
         </span>
