@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 1.0
 LEAD_SECONDS = 10.0
-BREATH_SECONDS = 0.02
+BREATH_SECONDS = 0.04
 
 
 class Coordinator:
@@ -46,18 +46,19 @@ class Coordinator:
     def run(self) -> None:
         """Loop until `stop`; survives outages of the database and of the broker."""
         log.info("coordinator.started", holder=self.holder)
+        woken = True
         while not self._stop.is_set():
             try:
-                wait = self._turn()
+                wait = self._turn(woken=woken)
             except (DBAPIError, Unavailable) as error:
                 log.warning("coordinator.database_lost", error=str(error)[:300])
                 self._ticks.database_was_lost()
                 self._lead_until = 0.0
                 wait = IDLE_SECONDS
                 self._stop.wait(wait)
+                woken = True
                 continue
-            if wait > 0 and not self._stop.is_set():
-                self._rest(wait)
+            woken = wait <= 0 or self._rest(wait)
         self._close()
 
     def stop(self) -> None:
@@ -68,19 +69,26 @@ class Coordinator:
         except DBAPIError:
             log.warning("coordinator.stopping_without_database")
 
-    def _rest(self, seconds: float) -> None:
-        """Wait for a commit. Out of idleness it is heeded at once; one turn serves a burst."""
-        ended = time.monotonic()
-        if self._bell.wait(seconds):
-            self._stop.wait(max(0.0, ended + BREATH_SECONDS - time.monotonic()))
+    def _rest(self, seconds: float) -> bool:
+        """Wait for a commit; return whether there was one.
 
-    def _turn(self) -> float:
+        Out of idleness it is heeded at once; one turn serves a burst.
+        """
+        if self._stop.is_set():
+            return False
+        ended = time.monotonic()
+        rang = self._bell.wait(seconds)
+        if rang:
+            self._stop.wait(max(0.0, ended + BREATH_SECONDS - time.monotonic()))
+        return rang
+
+    def _turn(self, *, woken: bool) -> float:
         """Do what is due; return how long nothing will be, 0 when there is more to do now."""
         if time.monotonic() > self._lead_until - LEAD_SECONDS / 2:
             self._seek_lead()
         if self._epoch is None:
             return IDLE_SECONDS
-        busy = self._ticks.turn(self._epoch)
+        busy = self._ticks.turn(self._epoch, woken=woken)
         if self._ticks.deposed:
             log.warning("coordinator.deposed", holder=self.holder)
             self._epoch, self._lead_until = None, 0.0

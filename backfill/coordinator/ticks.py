@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -48,6 +49,10 @@ PUBLISH_AGAIN_AFTER_FAILURE_US = 2_000_000
 AGAIN_AFTER_FAILURE_SECONDS = 5.0
 HURRY_AFTER_US = 5_000_000
 FEED_KEPT_US = 15 * 60 * 1_000_000
+FEED_LIMIT = 2_000
+LOOK_SECONDS = 0.25  # the hot ticks look after this time though nobody woke them
+STIRRED_SECONDS = 5.0  # what follows moves is kept up to date this long after the last
+QUIET_SECONDS = 1.0
 
 
 @dataclass
@@ -56,18 +61,20 @@ class _Slow:
 
     Attributes:
         share: At most this part of the time goes to it; the hot ticks wait while it works.
+        follows: It follows what moves: when nothing does it is due as seldom as the others.
     """
 
     every: float
     work: Callable[[], bool]
     share: float = 1.0
+    follows: bool = False
     due: float = 0.0
 
-    def run(self) -> bool:
+    def run(self, *, quiet: bool) -> bool:
         now = time.monotonic()
         if now < self.due:
             return False
-        self.due = now + self.every
+        self.due = now + (QUIET_SECONDS if quiet and self.follows else self.every)
         busy = self.work()
         self.due = max(self.due, now + (time.monotonic() - now) / self.share)
         return busy
@@ -99,15 +106,16 @@ class Ticks:
         self._expand_again: dict[int, float] = {}
         self._pipeline_names: dict[int, str] = {}
         self._queue_empty = False
+        self._hot_due = self._stirred = 0.0
         self._slow = [
             _Slow(1.0, self.reap),
             _Slow(1.0, self.publish_again),
             _Slow(0.25, self.wake),
-            _Slow(0.1, self.decide_canaries),
+            _Slow(0.1, self.decide_canaries, follows=True),
             _Slow(2.0, self.look_at_queues),
             _Slow(1.0, self._scheduler.turn),
             _Slow(1.0, self._teller.tell),
-            _Slow(0.1, self.rollup, share=0.33),
+            _Slow(0.1, self.rollup, share=0.33, follows=True),
             _Slow(60.0, self.rollup_drift),
             _Slow(1.0, self.end_overdue),
             _Slow(5.0, self.settle_all),
@@ -124,13 +132,24 @@ class Ticks:
         """Hold reaping off for one lease time, so an outage does not look like dead workers."""
         self._reap_from = time.monotonic() + self._settings.lease_seconds
 
-    def turn(self, epoch: int) -> bool:
-        """Run every tick once; return whether there is more to do right now."""
+    def turn(self, epoch: int, *, woken: bool = True) -> bool:
+        """Run every tick that is due once; return whether there is more to do right now.
+
+        Args:
+            woken: Something was committed. Otherwise the hot ticks only look now and then.
+        """
         self._epoch = epoch
         self.heed_failures()
-        hot = (self.fold, self.expand, self.retry, self.admit, self.settle)
-        busy = [self._alone(tick.__name__, tick) for tick in hot]
-        busy += [self._alone(slow.work.__name__, slow.run) for slow in self._slow]
+        now = time.monotonic()
+        if woken:
+            self._stirred = now
+        busy: list[bool] = []
+        if woken or now >= self._hot_due:
+            self._hot_due = now + LOOK_SECONDS
+            hot = (self.fold, self.expand, self.retry, self.admit, self.settle)
+            busy += [self._alone(tick.__name__, tick) for tick in hot]
+        quiet = now - self._stirred > STIRRED_SECONDS
+        busy += [self._alone(s.work.__name__, partial(s.run, quiet=quiet)) for s in self._slow]
         return any(busy)
 
     def _alone(self, name: str, tick: Callable[[], bool]) -> bool:
@@ -159,14 +178,16 @@ class Ticks:
         self._teller.close()
 
     def next_due(self) -> float:
-        """Return in how many seconds a slow tick is due."""
-        return max(0.001, min(slow.due for slow in self._slow) - time.monotonic())
+        """Return in how many seconds a tick is due without anybody waking it."""
+        due = min(self._hot_due, *(slow.due for slow in self._slow))
+        return max(0.001, due - time.monotonic())
 
     # -- the hot ones -------------------------------------------------------------------------
 
     def fold(self) -> bool:
         """Add the feed up into counts, and wake what waited for freed partitions."""
-        return self._db.transact(lambda conn: folding.fold(self._db, conn)).rows > 0
+        folded = self._db.transact(lambda conn: folding.fold(self._db, conn, limit=FEED_LIMIT))
+        return folded.rows == FEED_LIMIT
 
     def expand(self) -> bool:
         """Make the next chunk of runs of every backfill that is not fully expanded."""
@@ -219,9 +240,8 @@ class Ticks:
         """Move what fits to the broker: mark, commit, then publish."""
         if self._publisher.congested:
             return False
-        messages = self._db.transact(self._admit)
-        self._send(messages)
-        return bool(messages)
+        self._send(self._db.transact(self._admit))
+        return False  # there is room again when runs end, and that wakes
 
     def _admit(self, conn: Connection) -> list[Message]:
         if not fleet.still_leading(self._db, conn, self._holder, self._epoch):
