@@ -64,6 +64,7 @@ BACKFILL = {
     "run_config": None,
     "steps": None,
     "note": None,
+    "quiet": False,
     "created_by": "local",
     "pause_reason": None,
     "created_at": "2026-01-01T12:00:00Z",
