@@ -8,6 +8,7 @@ import typer
 
 from backfill.cli.connecting import connection
 from backfill.cli.options import AsJson, BackfillId, Limit, Note, listed
+from backfill.cli.guarding import told_breaker, told_canary
 from backfill.cli.output import ago, each, print_json, print_table, say, state, took
 from backfill.cli.watching import follow
 
@@ -165,6 +166,9 @@ def _print_backfill(backfill: Backfill) -> None:
         "opens": backfill.opens_at and f"{backfill.opens_at:%Y-%m-%d %H:%M} UTC",
         "steps": ", ".join(backfill.steps or ()),
         "tags": ", ".join(f"{k}={v}" for k, v in backfill.tags.items()),
+        "canary": told_canary(backfill),
+        "breaker": told_breaker(backfill),
+        "conflicts": backfill.on_conflict if backfill.on_conflict != "wait" else None,
         "note": backfill.note,
         "left out": ", ".join(f"{n:,} {why}" for why, n in backfill.left_out.items()),
         "vanished": f"{backfill.vanished} partitions left the set" if backfill.vanished else None,

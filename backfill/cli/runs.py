@@ -18,6 +18,7 @@ from backfill.cli.filtering import (
     StateOptions,
     TagFilters,
 )
+from backfill.cli.guarding import OnConflict
 from backfill.cli.options import (
     AsJson,
     ConfigFile,
@@ -66,6 +67,7 @@ def run(
     max_failures: Annotated[
         int, typer.Option(min=0, help="How often it is tried again when it fails.")
     ] = 0,
+    on_conflict: OnConflict = "wait",
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow its log; the exit status is the run's.")
     ] = False,
@@ -81,6 +83,7 @@ def run(
         tags=tags_of(tags),
         steps=listed(steps),
         max_failures=max_failures,
+        on_conflict=on_conflict,
     )
     if not as_json:
         say(f"Run {handle.id} launched. Its log: backfill logs {handle.id} -f")

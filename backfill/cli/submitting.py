@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backfill.cli import guarding
 from backfill.cli.connecting import connection
 from backfill.cli.options import (
     AsJson,
@@ -102,6 +103,13 @@ def submit(
     steps: StepOptions = None,
     note: Note = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Call no hooks of its steps.")] = False,
+    canary: guarding.Canary = None,
+    canary_percent: guarding.CanaryPercent = 100,
+    canary_only: guarding.CanaryOnly = False,
+    breaker: guarding.BreakerOptions = None,
+    on_conflict: guarding.OnConflict = "wait",
+    limit: guarding.First = None,
+    sample: guarding.Sample = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show how it goes.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -122,6 +130,10 @@ def submit(
         "steps": listed(steps),
         "note": note,
         "quiet": quiet or None,
+        "canary_percent": canary_percent,
+        "breaker": guarding.breaker_of(breaker),
+        "on_conflict": on_conflict,
+        **guarding.few_of(canary, canary_only=canary_only, limit=limit, sample=sample),
     }
     selection = _selection(from_, to, partitions, all_, select)
     if not as_json:
@@ -167,6 +179,11 @@ def plan(
     validate: Annotated[
         bool, typer.Option("--validate", help="Validate the run config of every partition.")
     ] = False,
+    canary: guarding.Canary = None,
+    canary_only: guarding.CanaryOnly = False,
+    on_conflict: guarding.OnConflict = "wait",
+    limit: guarding.First = None,
+    sample: guarding.Sample = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what submitting the same would do, and why; nothing is kept."""
@@ -180,6 +197,8 @@ def plan(
         "run_config": config_of(config),
         "steps": listed(steps),
     }
+    asked |= {"on_conflict": on_conflict}
+    asked |= guarding.few_of(canary, canary_only=canary_only, limit=limit, sample=sample)
     planned = client.plan(partition_set, selection, partition=partition, **asked)
     if as_json:
         print_json(planned)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from backfill.client.exporting import export
+from backfill.client.guards import PartitionSetHandle
 from backfill.client.handles import BackfillHandle, RunHandle, again
 from backfill.client.hooks import Hooks
 from backfill.client.listening import listen
@@ -32,6 +33,7 @@ from backfill.schemas.definitions import (
 )
 from backfill.schemas.exports import RunsCanceled
 from backfill.schemas.fleet import Fleet
+from backfill.schemas.guards import Block
 from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
 from backfill.schemas.pools import Pool, Pools, TagLimit, TagLimits
@@ -126,6 +128,14 @@ class Client:
         """Return the keys of a set that come and go at run time: iterate, `add`, `remove`."""
         return DynamicPartitions(self.transport, partition_set, definition)
 
+    def partition_set(self, name: str) -> PartitionSetHandle:
+        """Return a partition set, to `block`, `unblock`, `mark` and `unmark` partitions of it."""
+        return PartitionSetHandle(self.transport, name)
+
+    def blocks(self, *, partition_set: str | None = None) -> Iterator[Block]:
+        """Iterate over what is blocked, newest first."""
+        return self.pages("/blocks", Block, {"partition_set": partition_set})
+
     def config(self, partition_set: str, partition: str) -> ResolvedConfig:
         """Return the run config that the run of a partition would get."""
         path = f"/partition-sets/{_part(partition_set)}/config"
@@ -187,7 +197,8 @@ class Client:
             depends_on_previous: Each also waits until the partition before it succeeded.
             windows: When its runs may start: texts such as `mon-fri 20:00-06:00 Europe/Zurich`,
                 or as the API has them.
-            more: Further fields of the request, such as `canary`, by name.
+            more: Further fields of the request by name: `canary`, `canary_percent`, `canary_only`,
+                `breaker`, `on_conflict`, `limit`, `sample` and so on.
             selection: `all`, keys, inclusive ranges `[a...b]`, joined by commas.
             reprocess: `missing` (all but what succeeded), `failed`, `all` or `stale`; when not
                 given, `all` where the selection names statuses or steps are chosen, else `missing`.
@@ -252,12 +263,14 @@ class Client:
         steps: Sequence[str] | None = None,
         priority: int = 0,
         max_failures: int = 0,
+        on_conflict: str = "wait",
         idempotency_key: str | None = None,
     ) -> RunHandle:
         """Launch one run.
 
         Args:
             config_mode: `merge` the run config over the partition's own, or `exact`: it is all.
+            on_conflict: When another run has the partition: `wait`, `skip` this run, or `refuse`.
             idempotency_key: Give the same one again to get the same run; drawn at random when not
                 given, so that a retried request makes only one.
         """
@@ -271,6 +284,7 @@ class Client:
             "steps": steps,
             "priority": priority,
             "max_failures": max_failures,
+            "on_conflict": on_conflict,
         }
         told = self.transport.send(
             "POST", "/runs", body=body, idempotency_key=idempotency_key or _new_key()

@@ -11,6 +11,7 @@ from backfill.client.transport import Transport
 from backfill.errors import Unavailable
 from backfill.schemas.backfills import Backfill, Submitted
 from backfill.schemas.editing import BackfillEdited, PartitionsAdded, PartitionsRemoved
+from backfill.schemas.guards import Failures
 from backfill.schemas.partitions import Drift, Retargeted
 from backfill.schemas.reexecution import Lineage
 from backfill.schemas.runs import LogLine, LogPage, Run
@@ -125,6 +126,12 @@ class BackfillHandle:
             idempotency_key=idempotency_key or secrets.token_urlsafe(18),
         )
         return BackfillHandle(self._transport, Submitted.model_validate(told))
+
+    def failures(self, *, limit: int = 50) -> Failures:
+        """Return its failed runs by error, the largest group first."""
+        params = {"limit": limit}
+        told = self._transport.send("GET", f"/backfills/{self.id}/failures", params=params)
+        return Failures.model_validate(told)
 
     def drift(self, *, selection: str | None = None) -> Drift:
         """Say what joined and what left its set since it was submitted."""
