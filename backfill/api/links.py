@@ -24,6 +24,8 @@ OF_BACKFILL = links(
         "resume_backfill",
         "cancel_backfill",
         "retry_backfill",
+        "edit_backfill",
+        "clone_backfill",
     ),
 )
 OF_RUN = links(

@@ -98,6 +98,15 @@ def submit(
     max_failures: Annotated[
         int, typer.Option(min=0, help="How often a failed run is tried again.")
     ] = 0,
+    run_timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="So long may an attempt of a run take.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="So long may all of it take.")
+    ] = None,
+    on_timeout: Annotated[
+        str, typer.Option(metavar="HOW", help="cancel or pause what is left then.")
+    ] = "cancel",
     tags: TagOptions = None,
     config: ConfigFile = None,
     steps: StepOptions = None,
@@ -125,6 +134,9 @@ def submit(
         "depends_on_previous": depends_on_previous or None,
         "windows": windows,
         "max_failures": max_failures,
+        "run_timeout_seconds": run_timeout,
+        "timeout_seconds": timeout,
+        "on_timeout": on_timeout,
         "tags": tags_of(tags),
         "run_config": config_of(config),
         "steps": listed(steps),
