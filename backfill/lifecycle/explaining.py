@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.errors import NotFound
-from backfill.lifecycle import reasons
+from backfill.lifecycle import guards, reasons
 from backfill.lifecycle.reasons import Reason, Why, ago, counted, listed, moment
 from backfill.settings import Settings
 from backfill.states import BACKFILL_FINAL, BackfillState, RunState
@@ -71,6 +71,7 @@ class _Asking:
         yield from self._held_by_backfill(run)
         machinery = self._machinery(self._queue(run))
         if run.ready:
+            yield from self._behind_canary(run)
             yield from machinery
             yield from self._in_line(run)
         else:
@@ -86,6 +87,31 @@ class _Asking:
                 f"Its backfill {run.backfill_id} is being canceled, and it with it.",
                 {"backfill": run.backfill_id},
             )
+
+    def _behind_canary(self, run: Row[Any]) -> Iterator[Reason]:
+        if run.canary_state in guards.GATED and run.sort >= guards.GATE:
+            backfill = standing.backfill_standing(self._db, self._conn, run.backfill_id)
+            assert backfill is not None
+            yield self._canary(backfill, "Its backfill's")
+
+    def _canary(self, backfill: Row[Any], whose: str) -> Reason:
+        """Say how far the canary of a backfill is."""
+        stand = guards.canary_stand(self._db, self._conn, backfill)
+        of = stand.of or backfill.canary
+        facts = {
+            "backfill": backfill.id,
+            "succeeded": stand.succeeded,
+            "failed": stand.bad,
+            "of": of,
+            "percent": backfill.canary_percent,
+        }
+        needed = "all" if backfill.canary_percent == 100 else f"{backfill.canary_percent} percent"
+        return Reason(
+            "waiting_for_canary",
+            f"{whose} canary goes first: {stand.succeeded} of {of} succeeded, {stand.bad} failed, "
+            f"and {needed} must before the rest starts.",
+            facts,
+        )
 
     def _paused(self, backfill_id: int, reason: str, whose: str) -> Reason:
         event = standing.who_paused(self._db, self._conn, backfill_id)
@@ -261,7 +287,9 @@ class _Asking:
                 f"Its runs are being made: {row.expanded:,} of {row.total:,} partitions so far.",
                 {"expanded": row.expanded, "total": row.total},
             )
-        if state is BackfillState.RUNNING:
+        if state is BackfillState.RUNNING and row.canary_state in guards.GATED:
+            yield self._canary(row, "Its")
+        elif state is BackfillState.RUNNING:
             yield from self._held_back(row)
         yield _progress(row, active)
 

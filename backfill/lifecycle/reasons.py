@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from backfill.lifecycle.waiting import (
+    Waiting,
+    WaitsForExpansion,
+    WaitsForPool,
+    WaitsForPrevious,
+    WaitsForTagLimit,
+    WaitsForTurn,
+    WaitsForWindow,
+)
 
 LAG_SECONDS = 10
 
@@ -140,3 +150,78 @@ def versions_of(workers: Sequence[Mapping[str, Any]], queue: str) -> list[str]:
     """Return the code versions of the workers of a queue."""
     found = {w["code_version"] for w in workers if queue in w["queues"] and w["code_version"]}
     return sorted(found)
+
+
+# -- what admission waits for ---------------------------------------------------------------------
+
+
+def of_waiting(fact: Waiting) -> Reason:
+    """Say what keeps a run from being admitted."""
+    code, told = _WAITING[type(fact)]
+    facts = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in vars(fact).items()
+    }
+    return Reason(code, told(fact), facts)
+
+
+def _of_pool(fact: WaitsForPool) -> str:
+    if fact.slots == 0:
+        return f'It waits for pool "{fact.pool}", which is closed: it has no slots.'
+    needs = "a slot" if fact.needed == 1 else f"{fact.needed} slots"
+    return (
+        f'It waits for {needs} of pool "{fact.pool}": {fact.used} of {fact.slots} are taken'
+        f"{_held_by(fact.held_by)}."
+    )
+
+
+def _of_tag_limit(fact: WaitsForTagLimit) -> str:
+    return (
+        f"It waits for the limit of tag {fact.key}={fact.value}: {fact.active} of {fact.limit} "
+        f"run{_held_by(fact.held_by)}."
+    )
+
+
+def _of_window(fact: WaitsForWindow) -> str:
+    if fact.until is None:
+        return "It is outside the hours its backfill may run in, and those never come."
+    until = moment(int(fact.until.timestamp() * 1e6))
+    return f"It is outside the hours its backfill may run in; they begin at {until}."
+
+
+def _of_previous(fact: WaitsForPrevious) -> str:
+    which = f'the partition before it, "{fact.partition}"'
+    if not fact.stopped:
+        at = f" (run {fact.run_id} is {fact.state})" if fact.run_id is not None else ""
+        return f"It waits for {which}{at}."
+    unlaunched = fact.run_id is None
+    ended = "has no run on its way" if unlaunched else f"{fact.state} in run {fact.run_id}"
+    return f"The line stops here: {which}, {ended}. Retry that one, or pass over it."
+
+
+def _of_turn(fact: WaitsForTurn) -> str:
+    return (
+        f"Its backfill runs one partition at a time: run {fact.run_id} ({fact.partition}) is "
+        f"{fact.state}."
+    )
+
+
+def _of_expansion(fact: WaitsForExpansion) -> str:
+    return (
+        f"Its backfill goes by weight and begins when all of its runs are made: {fact.expanded:,} "
+        f"of {fact.total:,} so far."
+    )
+
+
+def _held_by(runs: Sequence[int]) -> str:
+    return f", by run {listed(runs)}" if runs else ""
+
+
+_WAITING: Mapping[type, tuple[str, Callable[[Any], str]]] = {
+    WaitsForPool: ("waiting_for_pool", _of_pool),
+    WaitsForTagLimit: ("waiting_for_tag_limit", _of_tag_limit),
+    WaitsForWindow: ("outside_window", _of_window),
+    WaitsForPrevious: ("waiting_for_previous", _of_previous),
+    WaitsForTurn: ("waiting_for_turn", _of_turn),
+    WaitsForExpansion: ("waiting_for_expansion", _of_expansion),
+}

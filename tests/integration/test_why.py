@@ -121,6 +121,27 @@ def test_a_run_waits_for_the_partition_another_holds(house: House) -> None:
     )
 
 
+def test_the_rest_waits_for_the_canary(house: House) -> None:
+    staffed(house)
+    backfill_id = house.ready(6, canary=2)
+    house.expand(backfill_id)
+    canary = house.admitted()
+    assert len(canary) == 2
+    (claim, *_) = house.claim(canary)
+    house.succeed(claim)
+    house.fold()
+    told = of_backfill(house, backfill_id)
+    assert told.sentence == (
+        "Its canary goes first: 1 of 2 succeeded, 0 failed, and all must before the rest starts."
+    )
+    waiting = [run for run in pending(house, backfill_id) if run not in canary]
+    assert of_run(house, waiting[0]).sentence == (
+        "Its backfill's canary goes first: 1 of 2 succeeded, 0 failed, and all must before the "
+        "rest starts."
+    )
+    assert told.facts["of"] == 2
+
+
 # -- waiting for a later time ---------------------------------------------------------------------
 
 

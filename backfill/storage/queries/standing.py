@@ -20,7 +20,7 @@ def run_standing(db: Database, conn: Connection, run_id: int) -> Row[Any] | None
             "SELECT r.*, p.name AS pipeline_name, s.name AS set_name, w.name AS worker_name, "
             "w.beat_at AS worker_beat_at, b.state AS backfill_state, "
             "b.pause_reason, b.max_active_runs, b.priority, b.ordering, b.queue AS backfill_queue, "
-            "b.code_version, h.state AS holder_state, h.backfill_id AS holder_backfill, "
+            "b.code_version, b.canary_state, h.state AS holder_state, h.backfill_id AS holder_backfill, "
             "h.started_at AS holder_started_at, {now} AS now "
             "FROM runs r JOIN pipelines p ON p.id = r.pipeline_id "
             "LEFT JOIN partition_sets s ON s.id = r.set_id "
