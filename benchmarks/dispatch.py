@@ -1,13 +1,15 @@
 """`python -m benchmarks.dispatch`: what admission costs the database with a million runs pending.
 
-20 backfills with five priorities, half of them with a limit of active runs, share N pending runs
-loaded by COPY. Turns of admission, as the coordinator does them, alternate with claims and
+20 backfills with five priorities, half of them with a limit of active runs and a quarter of them
+taking slots of two pools, share N pending runs loaded by COPY, beside 20
+limits of tags. Turns of admission, as the coordinator does them, alternate with claims and
 outcomes (not measured) that make room again. Measured is the time between sending a statement of
 admission and having its rows, commit included.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections import defaultdict
@@ -31,6 +33,7 @@ from benchmarks.harness import stack
 
 BACKFILLS = 20
 SLOTS = 16
+POOLS = ("warehouse", "lake", "api")
 
 
 class Statements:
@@ -119,8 +122,31 @@ def _load(db: Database, pending: int) -> None:
                 max_active=400 if number % 2 else None,
             )
             loading.pending_runs(db, conn, ids, backfill_id, number * each, each)
+            if number % 4 == 3:
+                conn.execute(
+                    db.sql("UPDATE backfills SET pools = CAST(:pools AS json) WHERE id = :id"),
+                    {"pools": json.dumps({POOLS[number % 2]: 1, POOLS[2]: 1}), "id": backfill_id},
+                )
+        _limits(db, conn)
         conn.execute(db.sql("UPDATE pipelines SET runs = 1000, mean_run_us = 300"))
     loading.analyze(db)
+
+
+def _limits(db: Database, conn: Connection) -> None:
+    """Give the pools their slots, and limit tags that no run carries."""
+    for name in POOLS:
+        conn.execute(
+            db.sql("INSERT INTO pools (name, slots, changed_at) VALUES (:name, 24, 0)"),
+            {"name": name},
+        )
+    for number in range(20):
+        conn.execute(
+            db.sql(
+                "INSERT INTO tag_limits (key, value, max_active_runs, changed_at) "
+                "VALUES ('customer', :value, 5, 0)"
+            ),
+            {"value": f"customer-{number}"},
+        )
 
 
 def _turn(db: Database, admitter: Admitter, statements: Statements) -> list[Message]:

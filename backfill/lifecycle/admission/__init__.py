@@ -8,14 +8,17 @@ from backfill.lifecycle.admission.admitter import Admitter
 from backfill.lifecycle.admission.lanes import Lane, living_slots, pack_size
 from backfill.lifecycle.admission.packing import Message, new_message_id
 from backfill.lifecycle.admission.sharing import depth_per_slot, share
+from backfill.lifecycle.admission.waiting import backfill_waiting_for, waiting_for
 
 __all__ = [
     "Admitter",
     "Lane",
     "Message",
+    "backfill_waiting_for",
     "depth_per_slot",
     "living_slots",
     "new_message_id",
     "pack_size",
     "share",
+    "waiting_for",
 ]

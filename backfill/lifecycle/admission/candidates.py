@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.lifecycle.admission.lanes import Lane
+from backfill.lifecycle.admission.lanes import Lane, lane_order
 from backfill.lifecycle.admission.ledger import Ledger
 from backfill.lifecycle.guards import GATE
 from backfill.storage.database import Database
@@ -26,8 +26,7 @@ def read_candidates(
     Runs whose own pools or tags are short by now are passed over, so that they do not stop those
     behind them which need no such thing, as far as the first LOOK_AHEAD ones go.
     """
-    direction = "DESC" if lane.newest_first else "ASC"
-    in_order = f"ORDER BY sort {direction}, id {direction}"
+    in_order = lane_order(newest_first=lane.newest_first)
     of_lane, params = _of_lane(lane)
     where = f"state = 'pending' AND ready AND {of_lane}"
     conditions = [*_free_pools(db, lane, ledger), *_free_tags(db, lane, ledger)]

@@ -88,6 +88,18 @@ def lane_key(backfill_id: int | None, priority: int) -> LaneKey:
     return backfill_id if backfill_id is not None else f"launches:{priority}"
 
 
+def lane_order(*, newest_first: bool) -> str:
+    """Render the order in which a lane's runs go."""
+    direction = "DESC" if newest_first else "ASC"
+    return f"ORDER BY sort {direction}, id {direction}"
+
+
+def is_first(run: Row[Any], other: Row[Any], *, newest_first: bool) -> bool:
+    """Say whether a run of a lane goes before another of it."""
+    before = (run.sort, run.id) < (other.sort, other.id)
+    return before != newest_first
+
+
 @dataclass
 class Activity:
     """What is queued and running.

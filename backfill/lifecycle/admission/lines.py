@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.lifecycle.admission.lanes import Lane
+from backfill.lifecycle.admission.lanes import Lane, is_first, lane_order
 from backfill.lifecycle.telling import note_event
 from backfill.states import RUN_FINAL, BoxStatus, RunState
 from backfill.storage.database import Database
 from backfill.storage.queries.marks import standing_marks
-from backfill.storage.queries.statuses import SUCCEEDED, Looked, keys_by_status
 
 STOPPED = "backfill.line_stopped"
+_OUTCOMES = RUN_FINAL - {RunState.SKIPPED}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Previous:
 
 def may_start(db: Database, conn: Connection, lane: Lane, head: Row[Any]) -> bool:
     """Say whether the first ready run of a line is next; note where the line is stopped."""
-    if _comes_later(lane, head, parked_first(db, conn, lane.id, newest=lane.newest_first)):
+    parked = _first_parked(db, conn, lane)
+    if parked is not None and is_first(parked, head, newest_first=lane.newest_first):
         return False
     if not lane.depends:
         return True
@@ -47,18 +49,14 @@ def may_start(db: Database, conn: Connection, lane: Lane, head: Row[Any]) -> boo
     return previous is None or previous.ok
 
 
-def parked_first(
-    db: Database, conn: Connection, backfill_id: int | None, *, newest: bool
-) -> Row[Any] | None:
-    """Return the first of the runs of a backfill that wait for a retry or behind another run."""
-    direction = "DESC" if newest else "ASC"
+def _first_parked(db: Database, conn: Connection, lane: Lane) -> Row[Any] | None:
+    """Return the first of the runs of a line that wait for a retry or behind another run."""
     return conn.execute(
         db.sql(
-            "SELECT id, sort, partition, state FROM runs WHERE backfill_id = :id "
-            "AND state = 'pending' AND NOT ready "
-            f"ORDER BY sort {direction}, id {direction} LIMIT 1"
+            "SELECT id, sort FROM runs WHERE backfill_id = :id AND state = 'pending' "
+            f"AND NOT ready {lane_order(newest_first=lane.newest_first)} LIMIT 1"
         ),
-        {"id": backfill_id},
+        {"id": lane.id},
     ).first()
 
 
@@ -69,15 +67,17 @@ def previous_of(
     if run.previous is None:
         return None
     key: str = run.previous
-    if _succeeded(db, conn, run.set_id, key) or is_passed(db, conn, backfill_id, key):
-        return Previous(key, ok=True)
     rows = conn.execute(
         db.sql(
-            "SELECT id, state FROM runs WHERE set_id = :set AND partition = :key "
+            "SELECT id, state, attempt FROM runs WHERE set_id = :set AND partition = :key "
             "ORDER BY created_at DESC, id DESC"
         ),
         {"set": run.set_id, "key": key},
     ).all()
+    marked = standing_marks(db, conn, run.set_id, only=[key]).get(key)
+    succeeded = _succeeded(rows) if marked is None else marked.status is BoxStatus.SUCCEEDED
+    if succeeded or is_passed(db, conn, backfill_id, key):
+        return Previous(key, ok=True)
     on_its_way = [row for row in rows if RunState(row.state) not in RUN_FINAL]
     told = next(iter(on_its_way or rows), None)
     return Previous(
@@ -89,19 +89,11 @@ def previous_of(
     )
 
 
-def _comes_later(lane: Lane, head: Row[Any], parked: Row[Any] | None) -> bool:
-    if parked is None:
-        return False
-    before = (parked.sort, parked.id) < (head.sort, head.id)
-    return before != lane.newest_first
-
-
-def _succeeded(db: Database, conn: Connection, set_id: int, key: str) -> bool:
-    marked = standing_marks(db, conn, set_id, only=[key]).get(key)
-    if marked is not None:
-        return marked.status is BoxStatus.SUCCEEDED
-    looked = Looked(set_id, only=[key])
-    return bool(keys_by_status(db, conn, looked, {"ok": SUCCEEDED})["ok"])
+def _succeeded(rows: Sequence[Row[Any]]) -> bool:
+    """Say whether the newest run of a partition that had started and ended did its work."""
+    ended = (row for row in rows if RunState(row.state) in _OUTCOMES)
+    newest = next((r for r in ended if r.attempt or r.state != RunState.CANCELED), None)
+    return newest is not None and newest.state == RunState.SUCCEEDED
 
 
 def is_passed(db: Database, conn: Connection, backfill_id: int | None, key: str) -> bool:
