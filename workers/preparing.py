@@ -31,6 +31,7 @@ class Prepared(NamedTuple):
         done: Step -> kept outputs, of steps that succeeded before and are not executed again.
         tried: Step -> tries in earlier attempts that ended waiting for a retry.
         quiet: No hook is told what becomes of its steps.
+        timeout_seconds: How long the attempt may take.
     """
 
     plan: ExecutionPlan
@@ -39,6 +40,7 @@ class Prepared(NamedTuple):
     done: Mapping[str, Mapping[str, str]]
     tried: Mapping[str, int]
     quiet: bool = False
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class _BackfillFacts:
     selected_at: int = 0
     code_version: str | None = None
     quiet: bool = False
+    run_timeout_seconds: float | None = None
 
 
 _ALONE = _BackfillFacts(None, {}, None)
@@ -117,7 +120,8 @@ class Preparer:
         )
         plan = self._plan(name, chosen)
         done, tried = earlier(self._db, row, plan)
-        return Prepared(plan, info, config, done, tried, facts.quiet)
+        timeout = row.timeout_seconds or facts.run_timeout_seconds or plan.pipeline.timeout_seconds
+        return Prepared(plan, info, config, done, tried, facts.quiet, timeout)
 
     def _plan(self, name: str, steps: tuple[str, ...] | None) -> ExecutionPlan:
         key = (name, steps)
@@ -136,7 +140,8 @@ class Preparer:
         with self._db.read() as conn:
             row = conn.execute(
                 self._db.sql(
-                    "SELECT run_config, tags, steps, selected_at, code_version, quiet "
+                    "SELECT run_config, tags, steps, selected_at, code_version, quiet, "
+                    "run_timeout_seconds "
                     "FROM backfills WHERE id = :id"
                 ),
                 {"id": backfill_id},
@@ -148,6 +153,7 @@ class Preparer:
             row.selected_at,
             row.code_version,
             bool(row.quiet),
+            row.run_timeout_seconds,
         )
         self._backfills[backfill_id] = (now, facts)
         return facts

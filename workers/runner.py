@@ -211,6 +211,7 @@ class Runner:
             outcome = self._outcome(row, recorder, clock)
         finally:
             self._reporter.watch(None)
+            self.slot.deadline_ns = 0
             self.slot.run = 0
         if outcome.end in _UNSURE and told_to_leave():
             # Being told to end may have looked like a failure: users' code turns it into others.
@@ -247,6 +248,9 @@ class Runner:
     ) -> RunOutcome:
         prepared = self._preparer.prepare(row)
         recorder.version = prepared.plan.pipeline.version
+        seconds = prepared.timeout_seconds
+        if seconds is not None:
+            self.slot.deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
         return execute(
             prepared.plan,
             info=prepared.info,
@@ -258,6 +262,7 @@ class Runner:
             done=prepared.done,
             tried=prepared.tried,
             quiet=prepared.quiet,
+            timeout_seconds=seconds,
         )
 
 

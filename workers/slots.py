@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 SLOTS = 512
 TOKENS = 32
-_PID, _RUN, _CANCEL_SEEN, _RELEASE = range(4)
-_HEADER = 4
+_PID, _RUN, _CANCEL_SEEN, _RELEASE, _DEADLINE = range(5)
+_HEADER = 5
 _WIDTH = _HEADER + TOKENS
 _WORKER, _SURE_UNTIL = range(2)
 _SHARED = 2
@@ -79,6 +79,7 @@ class Slot:
         for i in range(TOKENS):
             self._cells[_HEADER + i] = 0
         self._cells[_RUN] = 0
+        self._cells[_DEADLINE] = 0
         self._cells[_PID] = self._owner = pid
         return left
 
@@ -90,6 +91,7 @@ class Slot:
         """Give the slot of a dead child back, unless its successor has taken it already."""
         if self.pid == pid:
             self._cells[_RUN] = 0
+            self._cells[_DEADLINE] = 0
             self._cells[_PID] = 0
         for token in tokens:
             self.drop(token)
@@ -102,6 +104,15 @@ class Slot:
     @run.setter
     def run(self, run_id: int) -> None:
         self._cells[_RUN] = run_id
+
+    @property
+    def deadline_ns(self) -> int:
+        """When the time of that run is over, on the monotonic clock; 0 when it has no limit."""
+        return int(self._cells[_DEADLINE])
+
+    @deadline_ns.setter
+    def deadline_ns(self, value: int) -> None:
+        self._cells[_DEADLINE] = value
 
     def tokens(self) -> list[int]:
         """Return the lease tokens this child holds."""

@@ -18,9 +18,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from backfill.errors import BackfillError
+from backfill.execution.outcomes import ErrorInfo, RunEnd, RunOutcome
 from backfill.lifecycle import fleet, moves
 from backfill.lifecycle.fleet import WorkerHello
-from backfill.lifecycle.moves import Claim
+from backfill.lifecycle.moves import Claim, Report
 from backfill.settings import Settings
 from backfill.storage.database import Database
 from backfill.storage.forking import not_forking
@@ -114,6 +115,7 @@ class Warden:
             self._next_beat = time.monotonic() + self._settings.beat_seconds
             self._beat()
         self._look_for_cancels()
+        self._look_for_overdue()
 
     def _beat(self) -> None:
         holders = [
@@ -201,25 +203,82 @@ class Warden:
                 self._end(slot, Claim(row.id, row.attempt, row.token))
 
     def _end(self, slot: Slot, claim: Claim) -> None:
-        """Kill the child that executes this run, never one that has moved on to another."""
+        """End the child whose canceled run does not stop, and with it the run."""
+        reason = "canceled; it did not stop in time and was ended with its process"
+
+        def stop(conn: Connection) -> None:
+            moves.stop(self._db, conn, [claim], reason=reason)
+
+        self._end_with_process(slot, claim, stop, "it shared a process with a canceled run")
+
+    def _end_with_process(
+        self,
+        slot: Slot,
+        claim: Claim,
+        record: Callable[[Connection], None],
+        released_because: str,
+        *,
+        deadline_ns: int | None = None,
+    ) -> None:
+        """Kill the child that executes this run, never one that has moved on to another.
+
+        Args:
+            record: Writes what becomes of the run.
+            released_because: Why the other runs that the child holds are handed back.
+            deadline_ns: The deadline this attempt had; a later one of the same run has another.
+        """
         pid = slot.pid
         if not _freeze(pid):
             return
-        if slot.pid != pid or slot.run != claim.run_id or claim.token not in slot.tokens():
+        moved_on = slot.pid != pid or slot.run != claim.run_id or claim.token not in slot.tokens()
+        if moved_on or deadline_ns not in (None, slot.deadline_ns):
             os.kill(pid, signal.SIGCONT)
             return
         os.kill(pid, signal.SIGKILL)
         log.warning("run.ended_with_its_process", run=claim.run_id, pid=pid)
-        reason = "canceled; it did not stop in time and was ended with its process"
-        self._db.transact(lambda conn: moves.stop(self._db, conn, [claim], reason=reason))
+        self._db.transact(record)
         tokens = slot.tokens()
         self._db.transact(
-            lambda conn: moves.release(
-                self._db, conn, tokens, reason="it shared a process with a canceled run"
-            )
+            lambda conn: moves.release(self._db, conn, tokens, reason=released_because)
         )
         slot.vacate(pid, tokens)
         self._db.notify()
+
+    # -- time limits --------------------------------------------------------------------------
+
+    def _look_for_overdue(self) -> None:
+        """End the children whose run goes on after its time is over: its step does not listen."""
+        late = time.monotonic_ns() - int(self._settings.cancel_grace_seconds * 1e9)
+        for slot in self._board.occupied():
+            deadline_ns, run_id = slot.deadline_ns, slot.run
+            if run_id and 0 < deadline_ns < late:
+                claim = self._claim_of(run_id)
+                if claim is not None:
+                    self._end_overdue(slot, claim, deadline_ns)
+
+    def _claim_of(self, run_id: int) -> Claim | None:
+        with self._db.read() as conn:
+            row = conn.execute(
+                self._db.sql(
+                    "SELECT attempt, token FROM runs WHERE id = :id AND state = 'running' "
+                    "AND worker_id = :worker"
+                ),
+                {"id": run_id, "worker": self._board.worker_id},
+            ).first()
+        return None if row is None else Claim(run_id, row.attempt, row.token)
+
+    def _end_overdue(self, slot: Slot, claim: Claim, deadline_ns: int) -> None:
+        """End a run whose time is over with its process: it failed, for that reason."""
+        told = "its time was over; it did not stop and was ended with its process"
+        error = ErrorInfo("RunTimeout", told, "")
+        report = Report(claim, outcome=RunOutcome(RunEnd.FAILED, error=error))
+        delay_us = int(self._settings.retry_delay_seconds * 1e6)
+
+        def fail(conn: Connection) -> None:
+            moves.record(self._db, conn, [report], retry_delay_us=delay_us)
+
+        shared = "it shared a process with a run whose time was over"
+        self._end_with_process(slot, claim, fail, shared, deadline_ns=deadline_ns)
 
     # -- stopping -----------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ def execute(
     outputs: OutputStore | None = None,
     done: Mapping[str, Mapping[str, str]] = _NOTHING,
     tried: Mapping[str, int] = _NOTHING,
+    timeout_seconds: float | None = None,
     captures: bool = True,
     quiet: bool = False,
 ) -> RunOutcome:
@@ -43,6 +44,7 @@ def execute(
             executed, what others take from them is loaded.
         tried: Step -> tries in earlier attempts of this run that ended as `retrying`, so that a
             step's policy counts over attempts.
+        timeout_seconds: How long this attempt may take, in place of what the pipeline says.
         captures: Make what steps print to lines of the log; replaces `sys.stdout` and
             `sys.stderr` of the process, once.
         quiet: Tell no hook what becomes of the steps.
@@ -57,6 +59,7 @@ def execute(
         clock=clock,
         outputs=outputs,
         tried=tried,
+        timeout_seconds=timeout_seconds,
         captures=captures,
         quiet=quiet,
     )

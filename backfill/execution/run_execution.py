@@ -60,6 +60,7 @@ class RunExecution:
         outputs: OutputStore | None,
         tried: Mapping[str, int],
         captures: bool,
+        timeout_seconds: float | None = None,
         quiet: bool = False,
         interactive: bool = False,
         keeps_values: bool = False,
@@ -81,7 +82,8 @@ class RunExecution:
         self.values: list[Any] = [NO_VALUE] * plan.slots
         self.standings = [Standing.FULFILLED] * len(plan.steps)
         self.cause: BaseException | None = None
-        self.has_limits = plan.has_limits
+        timeout = plan.pipeline.timeout_seconds if timeout_seconds is None else timeout_seconds
+        self.has_limits = plan.has_limits or timeout is not None
         self.config: ValidConfig
         self.on: Surroundings
         self._recorder = recorder
@@ -92,7 +94,7 @@ class RunExecution:
         self._end: RunEnd | None = None
         self._waits: tuple[str, float, ErrorInfo] | None = None
         self._failure: tuple[str | None, BaseException, ErrorInfo] | None = None
-        timeout = plan.pipeline.timeout_seconds
+        self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
     def execute(self, run_config: Any, done: Done) -> RunOutcome:
@@ -247,8 +249,9 @@ class RunExecution:
         return None if left is None else (left, self._run_timeout())
 
     def _run_timeout(self) -> StepTimeout:
-        seconds = self.plan.pipeline.timeout_seconds
-        return StepTimeout(f"the run took longer than its timeout of {seconds:g} s", of_run=True)
+        return StepTimeout(
+            f"the run took longer than its timeout of {self._timeout:g} s", of_run=True
+        )
 
     def _outcome(self) -> RunOutcome:
         """Build the end of the attempt from what happened."""

@@ -187,3 +187,52 @@ def second_time_lucky() -> None:
 
 
 lucky = partitions("lucky", "second_time_lucky", "p", 3)
+
+
+# -- one that does not stop, whatever it is told --------------------------------------------------
+
+
+@step
+def cling(context: Any) -> None:
+    marks = Marks.of_this_process()
+    marks.make(context, "clinging")
+    while True:
+        try:
+            marks.wait_allowed(context, listening=False)
+            return
+        except BaseException:
+            marks.make(context, "told to stop")
+
+
+@pipeline
+def limpets() -> None:
+    cling()
+
+
+clingers = partitions("clingers", "limpets", "p", 6)
+
+
+# -- one whose second step fails until the test mends it ------------------------------------------
+
+
+@step
+def gather(context: Any) -> str:
+    Marks.of_this_process().make(context, "gathered")
+    return f"gathered by {context.run_id}"
+
+
+@step
+def deliver(context: Any, gathered: str) -> None:
+    marks = Marks.of_this_process()
+    marks.make(context, "delivering")
+    if not marks.allowed(context):
+        raise OSError("the road is closed")
+    context.add_metadata(what=gathered)
+
+
+@pipeline
+def deliveries() -> None:
+    deliver(gather())
+
+
+parcels = partitions("parcels", "deliveries", "p", 6)

@@ -55,6 +55,11 @@ class Marks:
 
         return wait_until(allowed, "a permit", STEP_SECONDS)
 
+    def allowed(self, context: Any) -> bool:
+        """Return whether a test lets this partition go on."""
+        names = self._permits(context.backfill_id, context.partition_key)
+        return any(name.exists() for name in names)
+
     # -- what tests do --------------------------------------------------------------------------
 
     def of(self, what: str, backfill: int, partition: str) -> list[Mark]:
