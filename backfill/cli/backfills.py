@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backfill.cli.connecting import connection
-from backfill.cli.options import AsJson, BackfillId, Limit, Note, listed
 from backfill.cli.guarding import told_breaker, told_canary
+from backfill.cli.options import AsJson, BackfillId, Limit, Note, listed
 from backfill.cli.output import ago, each, print_json, print_table, say, state, took
 from backfill.cli.watching import follow
 

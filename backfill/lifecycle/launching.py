@@ -69,7 +69,7 @@ def _require_free(db: Database, request: LaunchRequest) -> None:
     refuse_blocked(db, request.partition_set, [request.partition])
     if request.on_conflict != "refuse":
         return
-    with db.read() as conn:
+    with db.snapshot() as conn:
         known = set_of(db, conn, request.partition_set)
         looked = None if known is None else Looked(known, only=[request.partition])
         active = [] if looked is None else in_flight(db, conn, looked)
