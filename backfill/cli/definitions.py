@@ -9,7 +9,7 @@ import typer
 
 from backfill.cli.connecting import connection
 from backfill.cli.options import AsJson, Limit
-from backfill.cli.output import clean, each, messages, print_json, print_table, say
+from backfill.cli.output import ago, clean, each, messages, print_json, print_table, say
 
 if TYPE_CHECKING:
     from backfill.schemas.definitions import LoadProblem
@@ -19,8 +19,8 @@ PANEL = "Definitions"
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for name, command in (("pipelines", pipelines), ("sets", sets), ("partitions", partitions)):
-        app.command(name, rich_help_panel=PANEL)(command)
+    for command in (pipelines, sets, partitions, stale):
+        app.command(command.__name__, rich_help_panel=PANEL)(command)
 
 
 def pipelines(as_json: AsJson = False) -> None:
@@ -93,6 +93,28 @@ def partitions(
         typer.echo(clean(partition.key))
     if len(found) == limit:
         messages().print(f"The first {limit}; give --limit for more.", style="dim")
+
+
+def stale(
+    partition_set: Annotated[str, typer.Argument(metavar="SET", help="A partition set.")],
+    as_json: AsJson = False,
+) -> None:
+    """Count the partitions that last succeeded with older code."""
+    told = connection.client().staleness(partition_set)
+    if as_json:
+        print_json(told)
+        return
+    say(
+        f"{told.stale:,} of {told.of:,} partitions of {told.partition_set} last succeeded with "
+        f"another version than {told.version}; {told.current:,} with it, {told.never:,} never."
+    )
+    if told.stale:
+        say(f"Run them again: backfill submit {told.partition_set} --all --reprocess stale")
+    rows = [
+        (v.version or "not recorded", f"{v.partitions:,}", ago(v.newest)) for v in told.versions
+    ]
+    if rows:
+        print_table(("VERSION", "PARTITIONS", "LAST"), rows, keep="VERSION")
 
 
 def _change(

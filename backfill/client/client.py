@@ -40,7 +40,7 @@ from backfill.schemas.pools import Pool, Pools, TagLimit, TagLimits
 from backfill.schemas.reexecution import RunsReexecuted
 from backfill.schemas.runs import Run, RunSteps
 from backfill.schemas.schedules import Schedules, ScheduleStatus
-from backfill.schemas.statistics import Statistics
+from backfill.schemas.statistics import Staleness, Statistics
 from backfill.schemas.why import Why
 from backfill.settings import get_settings
 from backfill.states import BackfillState, RunState
@@ -471,6 +471,11 @@ class Client:
         return Statistics.model_validate(self._get(path, wanted))
 
     def fleet(self) -> Fleet:
+    def staleness(self, partition_set: str) -> Staleness:
+        """Return how many partitions of a set last succeeded with older code."""
+        path = f"/partition-sets/{_part(partition_set)}/staleness"
+        return Staleness.model_validate(self._get(path))
+
         """Return the workers, the queues and the coordinator."""
         return Fleet.model_validate(self._get("/fleet"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from backfill.schemas.base import Document, Id
+from backfill.schemas.base import Document, Id, Time
 from backfill.states import BoxStatus
 
 
@@ -48,3 +48,27 @@ class Statistics(Document):
     last: str | None
     count: int = Field(description="How many partitions were looked at.")
     steps: list[StepStatistics]
+
+
+class VersionCount(Document):
+    """How many partitions last succeeded with a version of their pipeline."""
+
+    version: str | None = Field(description="Null: not recorded.")
+    partitions: int
+    newest: Time = Field(description="When the last of them succeeded.")
+
+
+class Staleness(Document):
+    """How many partitions of a set are of which code."""
+
+    partition_set: str
+    pipeline: str
+    version: str = Field(description="The pipeline's version now.")
+    of: int = Field(description="Partitions of the set.")
+    current: int = Field(description="Last succeeded with this version, or were marked so.")
+    stale: int = Field(description="Last succeeded with another; `reprocess: stale` runs them.")
+    never: int = Field(description="Never succeeded.")
+    versions: list[VersionCount] = Field(
+        description="Of the last successes, newest first; those of partitions that left the set "
+        "are among them."
+    )

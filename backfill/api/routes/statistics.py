@@ -12,6 +12,8 @@ from backfill.api.context import Api, Context, NamePath
 from backfill.api.routes.overview import Bound, place_range
 from backfill.errors import Invalid
 from backfill.lifecycle.rollup import steps_of
+from backfill.lifecycle.staleness import staleness
+from backfill.schemas import statistics as shown
 from backfill.schemas.statistics import Durations, Statistics, StepPoint, StepStatistics
 from backfill.states import BoxStatus
 from backfill.storage.queries.matrix import Box, PartitionRow, matrix_page
@@ -20,6 +22,15 @@ from backfill.storage.queries.statistics import Endings, step_endings
 router = APIRouter(prefix="/partition-sets/{name}", tags=["matrix"])
 
 MOST = 1_000  # partitions per answer
+
+
+@router.get("/staleness")
+def get_staleness(api: Api, name: NamePath) -> shown.Staleness:
+    """Return how many partitions of a set last succeeded with older code."""
+    found = staleness(
+        api.db, api.definitions, name, at=api.clock(), limit=api.settings.max_partitions
+    )
+    return shown.Staleness.model_validate(found)
 
 
 @router.get("/step-statistics")

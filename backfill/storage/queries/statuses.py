@@ -165,6 +165,31 @@ def in_flight(db: Database, conn: Connection, looked: Looked) -> list[InFlight]:
     return [found[key] for key in sorted(found)]
 
 
+class VersionCount(NamedTuple):
+    """How many partitions last succeeded with a version, and when the newest of them did."""
+
+    version: str | None
+    partitions: int
+    newest: int
+
+
+def last_versions(
+    db: Database, conn: Connection, set_id: int, *, most: int = 50
+) -> list[VersionCount]:
+    """Return the versions that the last successes of a set's partitions are of, newest first."""
+    rows = conn.execute(
+        db.sql(
+            "SELECT version, count(*) AS partitions, max(finished_at) AS newest FROM ("
+            "SELECT version, finished_at, row_number() OVER (PARTITION BY partition "
+            "ORDER BY created_at DESC, id DESC) AS place FROM runs "
+            "WHERE set_id = :set AND state = 'succeeded') AS successes WHERE place = 1 "
+            "GROUP BY version ORDER BY newest DESC LIMIT :most"
+        ),
+        {"set": set_id, "most": most},
+    )
+    return [VersionCount(row.version, row.partitions, row.newest) for row in rows]
+
+
 def set_of(db: Database, conn: Connection, set_name: str) -> int | None:
     """Return the id of a partition set; None when nothing of it was ever asked for."""
     found = conn.execute(
