@@ -16,6 +16,12 @@ export function StepFacts({ pipeline, step }: { pipeline: Pipeline; step: Step }
     ['Time limit', step.timeout_seconds === null ? '' : duration(step.timeout_seconds)],
     ['Resources', step.resources.join(', ')],
     [
+      'Pools',
+      Object.entries(step.pools)
+        .map(([pool, slots]) => (slots === 1 ? pool : `${pool} (${slots} slots)`))
+        .join(', '),
+    ],
+    [
       'Tags',
       Object.entries(step.tags)
         .map(([key, value]) => `${key}: ${value}`)

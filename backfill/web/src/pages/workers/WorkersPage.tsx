@@ -7,6 +7,7 @@ import { definitionsQuery } from '@/api/definitions'
 import { Page } from '@/parts/Page'
 import { Empty, Loaded } from '@/parts/Shown'
 import { CoordinatorPanel } from './CoordinatorPanel'
+import { PoolsPanel, TagLimitsPanel } from './LimitsPanel'
 import { QueuesPanel } from './QueuesPanel'
 import { fleetQuery } from './queries'
 import { WorkersTable } from './WorkersTable'
@@ -28,6 +29,8 @@ export function WorkersPage() {
               onGone={() => showGone(!gone)}
             />
             <QueuesPanel queues={found.queues} />
+            <PoolsPanel />
+            <TagLimitsPanel />
           </>
         )}
       </Loaded>
