@@ -36,6 +36,7 @@ from backfill.schemas.fleet import Fleet
 from backfill.schemas.guards import Block
 from backfill.schemas.live import LiveEvent
 from backfill.schemas.matrix import BoxRun, MatrixPage
+from backfill.schemas.overview import Overview
 from backfill.schemas.pools import Pool, Pools, TagLimit, TagLimits
 from backfill.schemas.reexecution import RunsReexecuted
 from backfill.schemas.runs import Run, RunSteps
@@ -470,18 +471,36 @@ class Client:
         wanted = {"newest": newest, "first": first, "last": last}
         return Statistics.model_validate(self._get(path, wanted))
 
-    def fleet(self) -> Fleet:
     def staleness(self, partition_set: str) -> Staleness:
         """Return how many partitions of a set last succeeded with older code."""
         path = f"/partition-sets/{_part(partition_set)}/staleness"
         return Staleness.model_validate(self._get(path))
 
+    def fleet(self) -> Fleet:
         """Return the workers, the queues and the coordinator."""
         return Fleet.model_validate(self._get("/fleet"))
 
-    def events(self, *, backfill: str | int) -> Iterator[Event]:
-        """Iterate over what operators did with a backfill, newest first."""
-        return self.pages(f"/backfills/{_part(str(backfill))}/events", Event, {})
+    def overview(
+        self,
+        partition_set: str,
+        *,
+        buckets: int = 100,
+        first: str | None = None,
+        last: str | None = None,
+    ) -> Overview:
+        """Return how many partitions show which status, by step, in buckets of a set or range."""
+        path = f"/partition-sets/{_part(partition_set)}/overview"
+        wanted = {"buckets": buckets, "first": first, "last": last}
+        return Overview.model_validate(self._get(path, wanted))
+
+    def events(
+        self, *, backfill: str | int | None = None, run: str | int | None = None
+    ) -> Iterator[Event]:
+        """Iterate over what operators did with a backfill or a run, newest first."""
+        if (run is None) == (backfill is None):
+            raise ValueError("events() takes either backfill= or run=.")
+        path = f"/backfills/{_part(str(backfill))}" if run is None else f"/runs/{_part(str(run))}"
+        return self.pages(f"{path}/events", Event, {})
 
     def listen(
         self,
