@@ -65,7 +65,7 @@ class BlockRequest(Body):
 class UnblockRequest(Body):
     """Partitions that may run again: by a selection, or all that one block still holds."""
 
-    selection: SelectionText | None = None
+    selection: SelectionText | None = Field(default=None, examples=["2020-02-30"])
     block_id: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = Field(
         default=None, description="A block, also of partitions that have left their set."
     )
@@ -87,7 +87,7 @@ class Block(Document):
 class MarkRequest(Body):
     """What partitions, or steps of them, are to count as from now on."""
 
-    selection: SelectionText
+    selection: SelectionText = Field(examples=["[2020-01-01...2020-01-31]"])
     status: Literal["succeeded", "missing"]
     steps: list[Name] | None = Field(default=None, description="Only these boxes; null: all.")
     note: Text | None = None
@@ -96,7 +96,7 @@ class MarkRequest(Body):
 class UnmarkRequest(Body):
     """Partitions, or steps of them, whose marks are taken back."""
 
-    selection: SelectionText
+    selection: SelectionText = Field(examples=["2020-02-01"])
     steps: list[Name] | None = None
     note: Text | None = None
 
