@@ -10,6 +10,7 @@ waiting and every worker busy.
 from __future__ import annotations
 
 import random
+import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -60,6 +61,9 @@ class Latencies:
 
     answer: list[float] = field(default_factory=list)
     started: list[float] = field(default_factory=list)
+    made: list[float] = field(default_factory=list)
+    queued: list[float] = field(default_factory=list)
+    claimed: list[float] = field(default_factory=list)
     event: list[float] = field(default_factory=list)
     shown: list[float] = field(default_factory=list)
 
@@ -109,9 +113,12 @@ class Prober:
         answered = time.time()
         heard = self._seen.wait(partition)
         shown = self._shown(partition)
-        first, last = self._recorded(partition)
+        made, queued, claimed, first, last = self._recorded(partition)
         into.answer.append(answered - asked)
         into.started.append(max(0.0, first - answered))
+        into.made.append(made - answered)
+        into.queued.append(queued - answered)
+        into.claimed.append(claimed - answered)
         into.event.append(heard - last)
         into.shown.append(shown - last)
 
@@ -128,12 +135,15 @@ class Prober:
                 return time.time()
         raise TimeoutError(f"The matrix never showed {partition} as succeeded.")
 
-    def _recorded(self, partition: str) -> tuple[float, float]:
-        """Return when its first step started and its last one ended, having checked them all."""
+    def _recorded(self, partition: str) -> tuple[float, float, float, float, float]:
+        """Return when its run was made, queued and claimed, its first step started and its last
+        one ended, having checked them all."""
         with self._db.read() as conn:
             rows = conn.execute(
                 self._db.sql(
-                    "SELECT s.step, s.state, s.started_at, s.finished_at FROM step_outcomes s "
+                    "SELECT s.step, s.state, s.started_at, s.finished_at, r.created_at, "
+                    "r.queued_at, "
+                    "r.started_at AS claimed_at FROM step_outcomes s "
                     "JOIN runs r ON r.id = s.run_id WHERE r.partition = :partition AND r.set_id = "
                     "(SELECT id FROM partition_sets WHERE name = :set)"
                 ),
@@ -142,7 +152,11 @@ class Prober:
         assert {row.step for row in rows} == set(windows.STEPS), rows
         assert len(rows) == len(windows.STEPS), rows
         assert {row.state for row in rows} == {"succeeded"}, rows
-        return min(r.started_at for r in rows) / 1e6, max(r.finished_at for r in rows) / 1e6
+        run = rows[0]
+        first, last = min(r.started_at for r in rows), max(r.finished_at for r in rows)
+        times = (run.created_at, run.queued_at, run.claimed_at, first, last)
+        made, queued, claimed, began, ended = (us / 1e6 for us in times)
+        return made, queued, claimed, began, ended
 
 
 def _each(boxes: Any) -> list[Any]:
@@ -242,11 +256,24 @@ def _rows(when: str, found: list[Latencies], *, started_ms: float) -> list[Row]:
     for kind, seconds in zip(("backfill", "launch"), found, strict=True):
         rows += [
             timings(f"{when}, {kind}: submit to answer", seconds.answer),
-            timings(f"{when}, {kind}: answer to step running", seconds.started, p95_ms=started_ms),
+            timings(
+                f"{when}, {kind}: answer to step running",
+                seconds.started,
+                p95_ms=started_ms,
+                p50_of_parts=_parts(seconds),
+            ),
             timings(f"{when}, {kind}: step end to event", seconds.event, p95_ms=300),
             timings(f"{when}, {kind}: step end to matrix page", seconds.shown, p95_ms=300),
         ]
     return rows
+
+
+def _parts(found: Latencies) -> dict[str, float]:
+    """Return the medians, in milliseconds after the answer, of what comes before the step."""
+    return {
+        name: round(statistics.median(getattr(found, name)) * 1e3, 1)
+        for name in ("made", "queued", "claimed")
+    }
 
 
 def main() -> None:

@@ -212,17 +212,21 @@ class Publisher:
                     kwargsrepr=_kwargsrepr(message.run_ids),
                     ignore_result=True,
                     retry=False,
-                    priority=level_of(message.priority, redis=redis),
+                    priority=level_of(message.priority, ahead=message.ahead, redis=redis),
                 )
 
 
-def level_of(priority: int, *, redis: bool) -> int:
+def level_of(priority: int, *, ahead: bool = False, redis: bool) -> int:
     """Return the broker's level for a priority: 100 and more, 1 and more, 0, and below.
 
     On Redis each level is a list of its own and 0 is read first. On RabbitMQ 9 goes first, where
     the queue knows priorities: quorum queues do since 4.0, and tell two levels apart.
+
+    Args:
+        ahead: It goes before others of its priority.
     """
     place = 0 if priority >= URGENT else 1 if priority > 0 else 2 if priority == 0 else 3
+    place = max(0, place - ahead)
     return 3 * place if redis else 9 - 3 * place
 
 

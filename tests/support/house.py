@@ -285,6 +285,9 @@ weighed = PartitionSetDefinition(
     partition_fn=lambda: [f"key-{n}" for n in range(8)],
     weight_fn_for_partition=lambda p: [3, 1, 4, 1, 5, 9, 2.5, 6][int(p.name[4:])],
 )
+many = PartitionSetDefinition(
+    name="many", pipeline_name="work", partition_fn=lambda: [f"n-{n:05}" for n in range(10_000)]
+)
 customers = PartitionSetDefinition(
     name="customers",
     pipeline_name="work",

@@ -26,6 +26,8 @@ from backfill.lifecycle.admission.sharing import depth_per_slot, share
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
 
+SENT_AT_ONCE = 2  # messages per slot; more are no hurry
+
 
 class Admitter:
     """Admits runs turn by turn; holds no state between turns."""
@@ -95,11 +97,21 @@ class _Turn:
             ahead = sum(count for level, count in queued.items() if level >= priority)
             if ahead <= window // 2:
                 level = [lane for lane in lanes if lane.priority == priority]
-                made += self._fill_level(level, slots, window - ahead - len(made))
+                packed = any(lane.pack > 1 for lane in level)
+                if packed and 0 < len(made) <= SENT_AT_ONCE * slots:
+                    break  # a few of higher priority are not kept waiting for many others
+                room = window - ahead - len(made)
+                made += self._fill_level(level, slots, room, crowded=bool(queued[priority]))
         return made
 
-    def _fill_level(self, lanes: Sequence[Lane], slots: int, left: int) -> list[Message]:
-        """Share room among equals; what a lane leaves others get."""
+    def _fill_level(
+        self, lanes: Sequence[Lane], slots: int, left: int, *, crowded: bool
+    ) -> list[Message]:
+        """Share room among equals; what a lane leaves others get.
+
+        Args:
+            crowded: Messages of the same priority wait in the queue.
+        """
         made: list[Message] = []
         while left > 0 and (grants := share(left, lanes)):
             hungry: list[Lane] = []
@@ -110,6 +122,8 @@ class _Turn:
                 rivals = sum(not lane.pools.keys().isdisjoint(x.pools) for x in lanes)
                 wanted = min(grants[lane.key] * lane.pack, lane.room, self._fair(lane, rivals))
                 taken, more = self._admit(lane, wanted, slots)
+                if crowded and not lane.active:
+                    taken = [replace(m, ahead=n < slots) for n, m in enumerate(taken)]
                 made += taken
                 left -= len(taken)
                 if more:

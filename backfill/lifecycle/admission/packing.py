@@ -20,6 +20,8 @@ class Message:
 
     Attributes:
         priority: Of its runs; a higher one is taken from the broker first.
+        ahead: Nothing of its lane is active, while equals have messages waiting: it goes before
+            those.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Message:
     run_ids: tuple[int, ...]
     label: str
     priority: int = 0
+    ahead: bool = False
 
 
 def pack(
