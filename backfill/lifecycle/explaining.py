@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.errors import NotFound
 from backfill.lifecycle import guards, reasons
+from backfill.lifecycle.admission.waiting import backfill_waiting_for, waiting_for
 from backfill.lifecycle.reasons import Reason, Why, ago, counted, listed, moment
 from backfill.settings import Settings
 from backfill.states import BACKFILL_FINAL, BackfillState, RunState
@@ -69,14 +70,23 @@ class _Asking:
 
     def _pending(self, run: Row[Any]) -> Iterator[Reason]:
         yield from self._held_by_backfill(run)
-        machinery = self._machinery(self._queue(run))
+        listeners = self._listeners(self._queue(run))
         if run.ready:
+            yield from self._coordinator()
             yield from self._behind_canary(run)
-            yield from machinery
+            yield from self._waiting(run)
+            yield from listeners
             yield from self._in_line(run)
         else:
+            yield from self._waiting(run)
             yield from self._parked(run)
-            yield from machinery
+            yield from self._coordinator()
+            yield from listeners
+
+    def _waiting(self, run: Row[Any]) -> Iterator[Reason]:
+        """Say what admission waits for: pools, tags, hours, the partition before."""
+        facts = waiting_for(self._db, self._conn, self._settings, run.id)
+        yield from (reasons.of_waiting(fact) for fact in facts)
 
     def _held_by_backfill(self, run: Row[Any]) -> Iterator[Reason]:
         if run.backfill_state == BackfillState.PAUSED:
@@ -213,7 +223,8 @@ class _Asking:
 
     def _queued(self, run: Row[Any]) -> Iterator[Reason]:
         queue = self._queue(run)
-        yield from self._machinery(queue)
+        yield from self._coordinator()
+        yield from self._listeners(queue)
         default = self._settings.default_queue
         load = standing.queue_load(self._db, self._conn, queue, default, run.queued_at)
         slots = sum(w["slots"] for w in self._workers() if queue in w["queues"])
@@ -280,7 +291,11 @@ class _Asking:
                 f"still {'runs' if running == 1 else 'run'}.",
                 {"running": running},
             )
-        yield from self._machinery(row.queue or self._settings.default_queue)
+        yield from self._coordinator()
+        if state is BackfillState.RUNNING:
+            found = backfill_waiting_for(self._db, self._conn, self._settings, row.id)
+            yield from (reasons.of_waiting(fact, of_run=False) for fact in found)
+        yield from self._listeners(row.queue or self._settings.default_queue)
         if row.expanded_at is None and state is not BackfillState.CANCELING:
             yield Reason(
                 "expanding",
@@ -340,11 +355,16 @@ class _Asking:
 
     # -- the machinery ------------------------------------------------------------------------
 
-    def _machinery(self, queue: str) -> Iterator[Reason]:
-        """Say what of coordinator, broker and workers keeps everything from going on."""
+    def _coordinator(self) -> Iterator[Reason]:
+        """Say what keeps everything from going on."""
+        reason = reasons.of_coordinator(standing.leader(self._db, self._conn))
+        if reason is not None:
+            yield reason
+
+    def _listeners(self, queue: str) -> Iterator[Reason]:
+        """Say what of broker and workers keeps what is admitted from being done."""
         db, conn = self._db, self._conn
         found = (
-            reasons.of_coordinator(standing.leader(db, conn)),
             reasons.of_broker(standing.broker_answer(db, conn, queue)),
             reasons.of_workers(self._workers(), queue),
         )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from statistics import fmean, stdev
 
 from sqlalchemy import Connection
 
+from backfill.definitions.hours import Hours, opening, unpacked
 from backfill.lifecycle.admission import living_slots
 from backfill.settings import Settings
 from backfill.states import BACKFILL_FINAL, BackfillState
-from backfill.storage.database import Database
+from backfill.storage.database import Database, to_json
 from backfill.storage.queries.backfills import BackfillView
 from backfill.storage.queries.durations import (
     backfill_durations,
@@ -26,6 +27,7 @@ from backfill.storage.queries.durations import (
 ENOUGH = 8  # runs that tell more of a backfill than older ones of its partitions or pipeline
 EIGHT_IN_TEN = 1.28  # deviations on both sides that hold four fifths of what happens
 RATE_SECONDS = 60
+MOST_HOURS = 2_000  # nights and days looked at, about three years
 GUESSED_SPREAD = 0.5  # of one single duration, as a part of it
 _STANDING = {
     BackfillState.PAUSED: "it is paused",
@@ -110,6 +112,21 @@ def span(
     return max(shortest, likely - off), likely, likely + off + tail
 
 
+def stretched(hours: Sequence[Hours], start: datetime, seconds: float) -> float | None:
+    """Return how long so many seconds of work take within hours; None: for ever, or for years."""
+    at, left = start, seconds
+    for _ in range(MOST_HOURS):
+        stands = opening(hours, at)
+        if stands.is_open and (stands.until is None or left <= (stands.until - at).total_seconds()):
+            return (at - start).total_seconds() + left
+        if stands.until is None:
+            return None
+        if stands.is_open:
+            left -= (stands.until - at).total_seconds()
+        at = stands.until
+    return None
+
+
 def forecast(
     db: Database,
     conn: Connection,
@@ -146,7 +163,12 @@ def forecast(
     others = rivals(db, conn, view.id, queue, settings.default_queue, view.priority)
     share = max(1, slots // (1 + others))
     at_a_time = min(share, view.max_active_runs or share)
-    low, likely, high = span(sample, runs, at_a_time, rate) if runs else (0.0, 0.0, 0.0)
+    working = span(sample, runs, at_a_time, rate) if runs else (0.0, 0.0, 0.0)
+    now = datetime.fromtimestamp(view.now / 1e6, UTC)
+    hours = unpacked(to_json(view.windows)) if view.windows else ()
+    low, likely, high = (stretched(hours, now, seconds) for seconds in working)
+    if low is None or likely is None or high is None:
+        return _unknown(known, "its hours are too few for it")
     return Forecast(
         runs,
         known.work_seconds,
@@ -157,7 +179,7 @@ def forecast(
         round(low, 3),
         round(likely, 3),
         round(high, 3),
-        datetime.fromtimestamp(view.now / 1e6 + likely, UTC),
+        now + timedelta(seconds=likely),
     )
 
 

@@ -155,14 +155,17 @@ def versions_of(workers: Sequence[Mapping[str, Any]], queue: str) -> list[str]:
 # -- what admission waits for ---------------------------------------------------------------------
 
 
-def of_waiting(fact: Waiting) -> Reason:
-    """Say what keeps a run from being admitted."""
+def of_waiting(fact: Waiting, *, of_run: bool = True) -> Reason:
+    """Say what keeps a run, or else the next run of a backfill, from being admitted."""
     code, told = _WAITING[type(fact)]
+    sentence = told(fact)
+    if not of_run:
+        sentence = sentence.replace("Its backfill", "It").replace("its backfill", "it")
     facts = {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in vars(fact).items()
     }
-    return Reason(code, told(fact), facts)
+    return Reason(code, sentence, facts)
 
 
 def _of_pool(fact: WaitsForPool) -> str:

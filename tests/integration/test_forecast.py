@@ -116,6 +116,15 @@ def test_a_recent_rate_decides_where_there_is_one(house: House) -> None:
     assert (forecasted.low_seconds or 0) < 200.0 < (forecasted.high_seconds or 0)
 
 
+def test_hours_are_waited_for(house: House) -> None:
+    house.worker(slots=4)
+    house.ready(10)
+    work_off(house, 10)
+    nightly = told(house, house.ready(10, windows=["22:00-04:00"]))
+    assert nightly is not None
+    assert 9 * 3600 < (nightly.likely_seconds or 0) < 10 * 3600
+
+
 def test_what_stands_still_has_work_left_and_no_end(house: House) -> None:
     house.worker(slots=4)
     backfill_id = house.ready(30)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection
 
 from backfill.errors import NotFound
 from backfill.execution.outcomes import ErrorInfo, RunEnd, RunOutcome, StepOutcome
 from backfill.lifecycle import backfills, fleet, runs
 from backfill.lifecycle.explaining import why_backfill, why_run
 from backfill.lifecycle.moves import Report
+from backfill.lifecycle.pooling import register_pools, set_slots
 from backfill.lifecycle.reasons import Why
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.states import StepState
@@ -35,6 +37,14 @@ def staffed(house: House, slots: int = 2) -> None:
     """Let a coordinator lead and a worker listen."""
     lead(house)
     house.worker(slots=slots)
+
+
+def pools(house: House, slots: int) -> None:
+    def work(conn: Connection) -> None:
+        register_pools(house.db, conn, ["warehouse"])
+
+    house.db.transact(work)
+    set_slots(house.db, "warehouse", slots)
 
 
 def pending(house: House, backfill_id: int) -> list[int]:
@@ -140,6 +150,58 @@ def test_the_rest_waits_for_the_canary(house: House) -> None:
         "rest starts."
     )
     assert told.facts["of"] == 2
+
+
+def test_a_run_waits_for_a_pool_and_its_backfill_with_it(house: House) -> None:
+    staffed(house)
+    pools(house, 1)
+    backfill_id = house.ready(3)
+    house.db.transact(
+        lambda conn: conn.execute(house.db.sql("UPDATE backfills SET pools = '{\"warehouse\": 1}'"))
+    )
+    (holder,) = house.admitted()
+    first, _ = pending(house, backfill_id)
+    sentence = f'It waits for a slot of pool "warehouse": 1 of 1 are taken, by run {holder}.'
+    assert of_run(house, first).sentence == sentence
+    assert of_run(house, first).facts["held_by"] == (holder,)
+    assert of_backfill(house, backfill_id).sentence == sentence
+
+
+def test_a_run_outside_its_hours_says_when_they_begin(house: House) -> None:
+    staffed(house)
+    backfill_id = house.ready(2, windows=["22:00-04:00"])
+    until = "they begin at 2026-01-01 22:00:00 UTC."
+    first, _ = pending(house, backfill_id)
+    assert of_run(house, first).sentence == (
+        f"It is outside the hours its backfill may run in; {until}"
+    )
+    assert of_backfill(house, backfill_id).sentence == (
+        f"It is outside the hours it may run in; {until}"
+    )
+
+
+def test_a_sequential_backfill_says_whose_turn_it_is(house: House) -> None:
+    staffed(house)
+    backfill_id = house.ready(3, sequential=True)
+    (turn,) = house.admitted()
+    _, last = pending(house, backfill_id)
+    assert of_run(house, last).sentence == (
+        f"Its backfill runs one partition at a time: run {turn} (day-00) is queued."
+    )
+
+
+def test_a_line_that_stopped_names_the_partition(house: House) -> None:
+    staffed(house)
+    backfill_id = house.ready(3, depends_on_previous=True, sequential=True)
+    house.fail(*house.claim(house.admitted()), retryable=False)
+    house.fold()
+    house.admit()
+    told = of_backfill(house, backfill_id)
+    assert told.code == "waiting_for_previous"
+    assert told.sentence == (
+        'The line stops here: the partition before it, "day-00", failed in run 1. Retry that one, '
+        "or pass over it."
+    )
 
 
 # -- waiting for a later time ---------------------------------------------------------------------
@@ -461,7 +523,7 @@ def test_asking_why_takes_few_statements_however_much_is_pending(house: House) -
     *_, last = pending(house, backfill_id)
     with statements(house) as seen:
         of_run(house, last)
-    assert len(seen) <= 10
+    assert len(seen) <= 16
     with statements(house) as seen:
         of_backfill(house, backfill_id)
-    assert len(seen) <= 14
+    assert len(seen) <= 22

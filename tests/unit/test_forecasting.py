@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.lifecycle.forecasting import Sample, span
+from backfill.definitions.hours import parse_hours
+from backfill.lifecycle.forecasting import Sample, span, stretched
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HOUR = 3600.0
 
 
 def test_equal_runs_take_what_they_take() -> None:
@@ -60,3 +65,24 @@ def test_the_range_holds_four_times_of_five(lanes: int) -> None:
             free[free.index(min(free))] += chance.lognormvariate(1, 0.6)
         inside += low <= max(free) <= high
     assert inside >= 0.75 * 300
+
+
+@pytest.mark.parametrize(
+    ("hours", "seconds", "takes"),
+    [
+        ([], 5 * HOUR, 5 * HOUR),
+        (["22:00-04:00"], 1 * HOUR, 11 * HOUR),  # begins at 22:00
+        (["22:00-04:00"], 6 * HOUR, 16 * HOUR),  # to the end of the night
+        (["22:00-04:00"], 7 * HOUR, 35 * HOUR),  # one hour of the next
+        (["10:00-14:00"], 1 * HOUR, 1 * HOUR),
+        (["10:00-14:00"], 3 * HOUR, 23 * HOUR),
+    ],
+)
+def test_work_within_hours_takes_the_time_between_them_too(
+    hours: list[str], seconds: float, takes: float
+) -> None:
+    assert stretched([parse_hours(text) for text in hours], NOON, seconds) == takes
+
+
+def test_work_of_years_in_a_few_hours_is_not_foretold() -> None:
+    assert stretched([parse_hours("sun 01:00-02:00")], NOON, 10_000 * HOUR) is None
