@@ -1,6 +1,7 @@
 /** Every page, by noun. */
 import { backfillRoutes } from '@/pages/backfills/routes'
 import { homeRoutes } from '@/pages/home/routes'
+import { launchRoutes } from '@/pages/launch/routes'
 import { partitionRoutes } from '@/pages/partitions/routes'
 import { pipelineRoutes } from '@/pages/pipelines/routes'
 import { playgroundRoutes } from '@/pages/playground/routes'
@@ -13,6 +14,7 @@ import { rootRoute } from '@/shell/root'
 export const routeTree = rootRoute.addChildren([
   ...homeRoutes,
   ...backfillRoutes,
+  ...launchRoutes,
   ...runRoutes,
   ...partitionRoutes,
   ...pipelineRoutes,

@@ -66,7 +66,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Edit Backfill
+         * @description Change fields of a backfill while it runs; limits and order act on queued runs as well.
+         */
+        patch: operations["edit_backfill"];
         trace?: never;
     };
     "/api/v1/backfills/{backfill_id}/cancel": {
@@ -83,6 +87,26 @@ export interface paths {
          * @description Give a backfill up: nothing of it starts any more, and running steps are told.
          */
         post: operations["cancel_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backfills/{backfill_id}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clone Backfill
+         * @description Submit what a backfill was made from once more, with changes.
+         */
+        post: operations["clone_backfill"];
         delete?: never;
         options?: never;
         head?: never;
@@ -123,6 +147,69 @@ export interface paths {
         get: operations["get_events_of_backfill"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backfills/{backfill_id}/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Failures
+         * @description Return the failed runs of a backfill by error, the largest group first.
+         *
+         *     Errors are alike when they differ in numbers, ids, quoted values and the partition only. A
+         *     partition that the backfill tried again counts by its newest run alone.
+         */
+        get: operations["get_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backfills/{backfill_id}/partitions/add": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Partitions To Backfill
+         * @description Give a backfill further partitions; one that is over goes on.
+         */
+        post: operations["add_partitions_to_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backfills/{backfill_id}/partitions/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove Partitions Of Backfill
+         * @description Take partitions out of a backfill: what has not begun is skipped, what runs goes on.
+         */
+        post: operations["remove_partitions_of_backfill"];
         delete?: never;
         options?: never;
         head?: never;
@@ -233,6 +320,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backfills/{backfill_id}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Skip Partition Of Backfill
+         * @description Let a line whose partitions depend on the previous one go on without a partition.
+         *
+         *     Its run is skipped if it has not started; one that failed or was canceled stays so.
+         */
+        post: operations["skip_partition_of_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backfills/{backfill_id}/why": {
         parameters: {
             query?: never;
@@ -296,6 +405,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Blocks
+         * @description Return the blocks that hold partitions, newest first.
+         */
+        get: operations["get_blocks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/definitions": {
         parameters: {
             query?: never;
@@ -316,6 +445,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Deliveries
+         * @description Return what was told, or is to be told, to hooks and webhooks, newest first.
+         */
+        get: operations["get_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{delivery_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Delivery Again
+         * @description Have a delivery sent now, whether it was taken, given up or waits for its next try.
+         */
+        post: operations["send_delivery_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -330,7 +499,8 @@ export interface paths {
          *     The first event, `ready`, says where the stream begins: read what is there after it, and
          *     nothing is missed. Reconnect with the id of the last event to go on behind it. `reset` means
          *     that what lies between is no longer known, or that too many events waited: read everything
-         *     anew. `more` in `moves` means that some moves were too many to be told one by one.
+         *     anew. `more` in `moves` means that some moves were too many to be told one by one. The stream
+         *     ends soon after its token or session does.
          */
         get: operations["listen"];
         put?: never;
@@ -425,6 +595,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/partition-sets/{name}/block": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Block Partitions
+         * @description Block partitions: backfills, launches and schedules leave them out until they are unblocked.
+         *
+         *     What is pending is skipped when its turn comes; what is queued or running finishes.
+         */
+        post: operations["block_partitions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/partition-sets/{name}/box": {
         parameters: {
             query?: never;
@@ -509,6 +701,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/partition-sets/{name}/mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark Partitions
+         * @description Say that partitions, or steps of them, succeeded or are missing, whatever was recorded.
+         *
+         *     The mark stands until a run that ends later has an outcome of its own.
+         */
+        post: operations["mark_partitions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/partition-sets/{name}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Marks
+         * @description Return what operators marked of a set, newest first.
+         */
+        get: operations["get_marks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/partition-sets/{name}/matrix": {
         parameters: {
             query?: never;
@@ -564,9 +798,34 @@ export interface paths {
         };
         /**
          * List Partitions
-         * @description Return a page of a set's partitions.
+         * @description Return a page of a set's partitions, all or those that fit.
+         *
+         *     `select` narrows by the selection language: statuses, times, patterns; `backfill` and `tag` to
+         *     partitions with such runs. What is narrowed follows within a few seconds.
          */
         get: operations["list_partitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/partition-sets/{name}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Places
+         * @description Return where in the set's order the partitions of a selection are; none is no error.
+         *
+         *     Statuses in the selection follow what happens within a few seconds.
+         */
+        get: operations["get_places"];
         put?: never;
         post?: never;
         delete?: never;
@@ -592,6 +851,46 @@ export interface paths {
         get: operations["get_step_statistics"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/partition-sets/{name}/unblock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unblock Partitions
+         * @description Let blocked partitions run again; those that are not blocked are passed over.
+         */
+        post: operations["unblock_partitions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/partition-sets/{name}/unmark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unmark Partitions
+         * @description Take marks back: what was recorded counts again. The answer counts marks.
+         */
+        post: operations["unmark_partitions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -632,6 +931,46 @@ export interface paths {
          * @description Say whether a run config fits a pipeline; every error carries its path.
          */
         post: operations["validate_config"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pools
+         * @description Return every pool, its slots and how many are taken.
+         */
+        get: operations["get_pools"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pools/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Pool Slots
+         * @description Change how many slots a pool has; runs that take some keep them.
+         */
+        post: operations["set_pool_slots"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1038,6 +1377,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tag-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tag Limits
+         * @description Return how many runs with which tags may be active.
+         */
+        get: operations["get_tag_limits"];
+        put?: never;
+        /**
+         * Set Tag Limit
+         * @description Set or take away a limit of the active runs with a tag; return those there are now.
+         */
+        post: operations["set_tag_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -1076,6 +1439,50 @@ export interface paths {
          * @description Make a token and its sessions invalid at once.
          */
         post: operations["revoke_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Webhooks
+         * @description Return every webhook, without its URL.
+         */
+        get: operations["get_webhooks"];
+        put?: never;
+        /**
+         * Add Webhook
+         * @description Tell a webhook of backfills from now on: signed, again until it is taken.
+         */
+        post: operations["add_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{name}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove Webhook
+         * @description Tell a webhook nothing more; what waits for it is given up.
+         */
+        post: operations["remove_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1167,6 +1574,18 @@ export interface components {
          * @description A backfill and how it stands.
          */
         Backfill: {
+            breaker: components["schemas"]["Breaker"] | null;
+            /**
+             * Canary
+             * @description So many of its partitions run first, alone.
+             */
+            canary: number | null;
+            /** Canary Percent */
+            canary_percent: number;
+            /** Canary State */
+            canary_state: ("waiting" | "running" | "passed" | "failed" | "waived") | null;
+            /** Cloned From */
+            cloned_from: string | null;
             counts: components["schemas"]["Counts"];
             /**
              * Created At
@@ -1175,6 +1594,13 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
+            /**
+             * Deadline At
+             * @description When its time is over.
+             */
+            deadline_at: string | null;
+            /** Depends On Previous */
+            depends_on_previous: boolean;
             /** Finished At */
             finished_at: string | null;
             /** Generation */
@@ -1198,26 +1624,72 @@ export interface components {
             max_active_runs: number | null;
             /** Max Failures */
             max_failures: number;
+            /**
+             * Narrowed
+             * @description How few partitions of the selection were asked for: by `limit`, `sample` or `canary_only`.
+             */
+            narrowed: {
+                [key: string]: number;
+            } | null;
             /** Note */
             note: string | null;
-            /** Ordering */
-            ordering: string;
+            /**
+             * On Conflict
+             * @enum {string}
+             */
+            on_conflict: "wait" | "skip" | "refuse";
+            /** On Timeout */
+            on_timeout: string | null;
+            /**
+             * Opens At
+             * @description When its next window begins, while it is outside of them.
+             */
+            opens_at: string | null;
+            /**
+             * Ordering
+             * @enum {string}
+             */
+            ordering: "oldest" | "newest" | "listed" | "weight";
             /** Partition Set */
             partition_set: string;
+            /**
+             * Pause Facts
+             * @description What a guard paused it for: `by` canary or breaker, and the `error` that most failures have in common.
+             */
+            pause_facts: {
+                [key: string]: unknown;
+            } | null;
             /** Pause Reason */
             pause_reason: string | null;
             /** Pipeline */
             pipeline: string;
+            /**
+             * Pools
+             * @description Slots that each of its runs takes, by pool.
+             */
+            pools: {
+                [key: string]: number;
+            };
             /** Priority */
             priority: number;
             progress: components["schemas"]["Progress"];
             /** Queue */
             queue: string | null;
             /**
+             * Quiet
+             * @description No hooks of its steps are called.
+             */
+            quiet: boolean;
+            /**
              * Reprocess
              * @enum {string}
              */
             reprocess: "missing" | "failed" | "all" | "stale";
+            /**
+             * Retrying
+             * @description The runs of a retry are still being made.
+             */
+            retrying: boolean;
             /**
              * Run Config
              * @description The override, without its secrets.
@@ -1225,17 +1697,28 @@ export interface components {
             run_config: {
                 [key: string]: unknown;
             } | null;
+            /** Run Timeout Seconds */
+            run_timeout_seconds: number | null;
             /** Selection */
             selection: string;
+            /** Sequential */
+            sequential: boolean;
             /** Started At */
             started_at: string | null;
             state: components["schemas"]["BackfillState"];
             /** Steps */
             steps: string[] | null;
+            /**
+             * Stopped By
+             * @description The partition that did not succeed, for which those behind it wait: run it again, or skip it.
+             */
+            stopped_by: string | null;
             /** Tags */
             tags: {
                 [key: string]: string;
             };
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
             /**
              * Total
              * @description Partitions that it runs.
@@ -1246,12 +1729,279 @@ export interface components {
              * @description Partitions that left the set before their run was made.
              */
             vanished: number;
+            /**
+             * Windows
+             * @description When its runs may start; empty: at any time.
+             */
+            windows: components["schemas"]["Window"][];
+        };
+        /**
+         * BackfillClone
+         * @description What is different in a request that is asked again.
+         */
+        BackfillClone: {
+            /**
+             * Changes
+             * @description Fields of a request to submit a backfill, with new values.
+             * @example {
+             *       "max_active_runs": 4,
+             *       "selection": "[2020-06-01...2020-06-30]"
+             *     }
+             */
+            changes?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * BackfillEdit
+         * @description What of a backfill to change: only what is given; null empties what can be empty.
+         */
+        BackfillEdit: {
+            breaker?: components["schemas"]["Breaker"] | null;
+            /**
+             * Canary
+             * @description Null gives up one that is not decided yet.
+             */
+            canary?: number | null;
+            /** Canary Percent */
+            canary_percent?: number | null;
+            /** Max Active Runs */
+            max_active_runs?: number | null;
+            /** Max Failures */
+            max_failures?: number | null;
+            /** Note */
+            note?: string | null;
+            /** On Timeout */
+            on_timeout?: ("cancel" | "pause") | null;
+            /** Ordering */
+            ordering?: ("oldest" | "newest") | null;
+            /** Priority */
+            priority?: number | null;
+            /** Run Timeout Seconds */
+            run_timeout_seconds?: number | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Timeout Seconds
+             * @description Its time then runs from now; null: no limit.
+             */
+            timeout_seconds?: number | null;
+            /**
+             * Windows
+             * @description When its runs may start; null: at any time.
+             */
+            windows?: (string | {
+                [key: string]: unknown;
+            })[] | null;
+        };
+        /**
+         * BackfillEdited
+         * @description A backfill as it was edited.
+         */
+        BackfillEdited: {
+            breaker: components["schemas"]["Breaker"] | null;
+            /**
+             * Canary
+             * @description So many of its partitions run first, alone.
+             */
+            canary: number | null;
+            /** Canary Percent */
+            canary_percent: number;
+            /** Canary State */
+            canary_state: ("waiting" | "running" | "passed" | "failed" | "waived") | null;
+            /** Cloned From */
+            cloned_from: string | null;
+            counts: components["schemas"]["Counts"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /**
+             * Deadline At
+             * @description When its time is over.
+             */
+            deadline_at: string | null;
+            /** Depends On Previous */
+            depends_on_previous: boolean;
+            /**
+             * Edited
+             * @description What is different now.
+             */
+            edited: components["schemas"]["FieldChange"][];
+            /** Finished At */
+            finished_at: string | null;
+            /** Generation */
+            generation: number;
+            /**
+             * Id
+             * @example 42
+             */
+            id: string;
+            /**
+             * Left Out
+             * @description Selected partitions that it does not run, by reason.
+             * @example {
+             *       "succeeded": 12
+             *     }
+             */
+            left_out: {
+                [key: string]: number;
+            };
+            /** Max Active Runs */
+            max_active_runs: number | null;
+            /** Max Failures */
+            max_failures: number;
+            /**
+             * Narrowed
+             * @description How few partitions of the selection were asked for: by `limit`, `sample` or `canary_only`.
+             */
+            narrowed: {
+                [key: string]: number;
+            } | null;
+            /** Note */
+            note: string | null;
+            /**
+             * On Conflict
+             * @enum {string}
+             */
+            on_conflict: "wait" | "skip" | "refuse";
+            /** On Timeout */
+            on_timeout: string | null;
+            /**
+             * Opens At
+             * @description When its next window begins, while it is outside of them.
+             */
+            opens_at: string | null;
+            /**
+             * Ordering
+             * @enum {string}
+             */
+            ordering: "oldest" | "newest" | "listed" | "weight";
+            /** Partition Set */
+            partition_set: string;
+            /**
+             * Pause Facts
+             * @description What a guard paused it for: `by` canary or breaker, and the `error` that most failures have in common.
+             */
+            pause_facts: {
+                [key: string]: unknown;
+            } | null;
+            /** Pause Reason */
+            pause_reason: string | null;
+            /** Pipeline */
+            pipeline: string;
+            /**
+             * Pools
+             * @description Slots that each of its runs takes, by pool.
+             */
+            pools: {
+                [key: string]: number;
+            };
+            /** Priority */
+            priority: number;
+            progress: components["schemas"]["Progress"];
+            /** Queue */
+            queue: string | null;
+            /**
+             * Quiet
+             * @description No hooks of its steps are called.
+             */
+            quiet: boolean;
+            /**
+             * Reprocess
+             * @enum {string}
+             */
+            reprocess: "missing" | "failed" | "all" | "stale";
+            /**
+             * Retrying
+             * @description The runs of a retry are still being made.
+             */
+            retrying: boolean;
+            /**
+             * Run Config
+             * @description The override, without its secrets.
+             */
+            run_config: {
+                [key: string]: unknown;
+            } | null;
+            /** Run Timeout Seconds */
+            run_timeout_seconds: number | null;
+            /** Selection */
+            selection: string;
+            /** Sequential */
+            sequential: boolean;
+            /** Started At */
+            started_at: string | null;
+            state: components["schemas"]["BackfillState"];
+            /** Steps */
+            steps: string[] | null;
+            /**
+             * Stopped By
+             * @description The partition that did not succeed, for which those behind it wait: run it again, or skip it.
+             */
+            stopped_by: string | null;
+            /** Tags */
+            tags: {
+                [key: string]: string;
+            };
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /**
+             * Total
+             * @description Partitions that it runs.
+             */
+            total: number;
+            /**
+             * Vanished
+             * @description Partitions that left the set before their run was made.
+             */
+            vanished: number;
+            /**
+             * Windows
+             * @description When its runs may start; empty: at any time.
+             */
+            windows: components["schemas"]["Window"][];
         };
         /**
          * BackfillRequest
          * @description Which partitions of which set to run, and how.
          */
         BackfillRequest: {
+            /** @description After which failures it is paused; a resume arms it anew. */
+            breaker?: components["schemas"]["Breaker"] | null;
+            /**
+             * Canary
+             * @description So many partitions, spread over the selection, run first and alone; the rest starts when they succeeded. Of a sequential backfill they are the first ones.
+             */
+            canary?: number | null;
+            /**
+             * Canary Only
+             * @description Run nothing but the canary.
+             * @default false
+             */
+            canary_only?: boolean;
+            /**
+             * Canary Percent
+             * @description At least this share of the canary must succeed.
+             * @default 100
+             */
+            canary_percent?: number;
+            /**
+             * Depends On Previous
+             * @description Each partition also waits until the one before it in the set succeeded.
+             * @default false
+             */
+            depends_on_previous?: boolean;
+            /**
+             * Limit
+             * @description Only so many partitions: those first in order.
+             */
+            limit?: number | null;
             /**
              * Max Active Runs
              * @description At most so many runs at a time.
@@ -1266,11 +2016,26 @@ export interface components {
             /** Note */
             note?: string | null;
             /**
+             * On Conflict
+             * @description When another run has a partition: `wait` for it, `skip` the partition, or `refuse` the submit; what becomes active only later is then skipped.
+             * @default wait
+             * @enum {string}
+             */
+            on_conflict?: "wait" | "skip" | "refuse";
+            /**
+             * On Timeout
+             * @description What becomes of what is left when its time is over.
+             * @default cancel
+             * @enum {string}
+             */
+            on_timeout?: "cancel" | "pause";
+            /**
              * Ordering
+             * @description `oldest` or `newest` first, `listed`: as the selection names them, or `weight`: the heaviest first.
              * @default oldest
              * @enum {string}
              */
-            ordering?: "oldest" | "newest";
+            ordering?: "oldest" | "newest" | "listed" | "weight";
             /**
              * Partition Set
              * @example date_partition_set
@@ -1290,6 +2055,12 @@ export interface components {
              */
             priority?: number;
             /**
+             * Quiet
+             * @description Call no hooks of its steps.
+             * @default false
+             */
+            quiet?: boolean;
+            /**
              * Reprocess
              * @description Which of the selected partitions run: `missing` (all but those that succeeded), `failed`, `all`, or `stale` (last succeeded with another version). Null: `all` where the selection names statuses or steps are chosen, else `missing`.
              */
@@ -1302,11 +2073,27 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Run Timeout Seconds
+             * @description How long an attempt of one of its runs may take.
+             */
+            run_timeout_seconds?: number | null;
+            /**
+             * Sample
+             * @description Only so many partitions, spread over the selection; always the same ones.
+             */
+            sample?: number | null;
+            /**
              * Selection
              * @description A selection: `all`, keys, inclusive ranges `[a...b]`, joined by commas.
              * @example [2020-05-01...2020-05-31]
              */
             selection: string;
+            /**
+             * Sequential
+             * @description One partition at a time, in order; a retry keeps its place.
+             * @default false
+             */
+            sequential?: boolean;
             /**
              * Steps
              * @description Only these steps; null: all.
@@ -1316,6 +2103,16 @@ export interface components {
             tags?: {
                 [key: string]: string;
             };
+            /**
+             * Timeout Seconds
+             * @description How long it may take as a whole.
+             */
+            timeout_seconds?: number | null;
+            /**
+             * Windows
+             * @description When its runs may start; null: at any time.
+             */
+            windows?: components["schemas"]["Window"][] | null;
         };
         /**
          * BackfillRetry
@@ -1361,6 +2158,55 @@ export interface components {
          */
         BackfillState: "requested" | "running" | "paused" | "canceling" | "succeeded" | "failed" | "canceled";
         /**
+         * Block
+         * @description Partitions that nothing runs.
+         */
+        Block: {
+            /**
+             * Count
+             * @description How many partitions it still holds.
+             */
+            count: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /**
+             * Id
+             * @example 42
+             */
+            id: string;
+            /** Partition Set */
+            partition_set: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Selection
+             * @description What was blocked.
+             */
+            selection: string;
+        };
+        /**
+         * BlockRequest
+         * @description Partitions that nothing runs until they are unblocked.
+         */
+        BlockRequest: {
+            /**
+             * Reason
+             * @example the source is being repaired
+             */
+            reason: string;
+            /**
+             * Selection
+             * @example 2020-02-30
+             * @example [2020-05-01...2020-05-31]
+             */
+            selection: string;
+        };
+        /**
          * Box
          * @description One partition x step; null where no run says anything of it.
          */
@@ -1369,6 +2215,12 @@ export interface components {
             attempt: number | null;
             /** Finished At */
             finished_at: string | null;
+            /**
+             * Marked
+             * @description An operator gave it this status.
+             * @default false
+             */
+            marked?: boolean;
             /** @description What it showed before this run, where that was asked for. */
             previous?: components["schemas"]["BoxStatus"] | null;
             /** Run Id */
@@ -1409,6 +2261,32 @@ export interface components {
          */
         BoxStatus: "missing" | "queued" | "running" | "retrying" | "succeeded" | "failed" | "skipped" | "canceled" | "blocked" | "removed";
         /**
+         * Breaker
+         * @description After which failures a backfill is paused; give at least one limit.
+         */
+        Breaker: {
+            /**
+             * In All
+             * @description So many runs failed.
+             */
+            in_all?: number | null;
+            /**
+             * In Row
+             * @description So many runs failed one after the other.
+             */
+            in_row?: number | null;
+            /**
+             * Last
+             * @description Finished runs that the share is taken of.
+             */
+            last?: number | null;
+            /**
+             * Percent
+             * @description At least this share of the `last` runs failed.
+             */
+            percent?: number | null;
+        };
+        /**
          * Change
          * @description A group of a plan that is not as large as it was planned to be.
          */
@@ -1444,6 +2322,12 @@ export interface components {
             /** Value */
             value?: unknown;
         };
+        /**
+         * ConfigMode
+         * @description How a run config is put over that of the partition.
+         * @enum {string}
+         */
+        ConfigMode: "merge" | "exact";
         /**
          * ConfigValidation
          * @description Whether a run config fits.
@@ -1527,6 +2411,70 @@ export interface components {
              * @description The code version, equal wherever the code is.
              */
             version: string;
+        };
+        /**
+         * Delivery
+         * @description One event told, or to tell, to one webhook or hook in Python.
+         */
+        Delivery: {
+            /**
+             * Backfill Id
+             * @example 42
+             */
+            backfill_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+            /**
+             * Error
+             * @description Of the last try.
+             */
+            error: string | null;
+            /**
+             * Event
+             * @enum {string}
+             */
+            event: "started" | "paused" | "breaker_tripped" | "finished";
+            /** Given Up At */
+            given_up_at: string | null;
+            /**
+             * Hook
+             * @description The webhook's or the function's name.
+             */
+            hook: string;
+            /**
+             * Id
+             * @example 42
+             */
+            id: string;
+            /**
+             * Key
+             * @description The same for every try: it tells a repeated one apart.
+             */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "python" | "webhook";
+            /** Next Try At */
+            next_try_at: string | null;
+            /**
+             * Standing
+             * @enum {string}
+             */
+            standing: "due" | "retrying" | "delivered" | "given_up";
+            /**
+             * Status
+             * @description Of the last answer.
+             */
+            status: number | null;
+            /** Tries */
+            tries: number;
         };
         /**
          * Drift
@@ -1673,6 +2621,86 @@ export interface components {
             run_id: string | null;
         };
         /**
+         * FailureGroup
+         * @description Failed runs whose errors differ in numbers, names and partitions only.
+         */
+        FailureGroup: {
+            /** Count */
+            count: number;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * Error Type
+             * @description Of that run, as is the message.
+             */
+            error_type: string | null;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /**
+             * Key
+             * @description What they have in common.
+             * @example KeyError: no table '…' in <partition>
+             */
+            key: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /**
+             * Run Id
+             * @description The last of them.
+             * @example 42
+             */
+            run_id: string;
+            /**
+             * Selection
+             * @description Their partitions, ready to be selected; null when that would be too long.
+             * @example [2020-05-01...2020-05-09], 2020-05-14
+             */
+            selection: string | null;
+            /**
+             * Steps
+             * @description How many failed at which step; the most first.
+             */
+            steps: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * Failures
+         * @description The failed runs of a backfill by error, the largest group first.
+         */
+        Failures: {
+            /**
+             * Count
+             * @description Failed runs in all; those tried again since do not count.
+             */
+            count: number;
+            /**
+             * Groups
+             * @description Groups in all, shown or not.
+             */
+            groups: number;
+            /** Items */
+            items: components["schemas"]["FailureGroup"][];
+        };
+        /**
+         * FieldChange
+         * @description One field that is different now.
+         */
+        FieldChange: {
+            /** Field */
+            field: string;
+            /** New */
+            new: unknown;
+            /** Old */
+            old: unknown;
+        };
+        /**
          * Fleet
          * @description Everything that does the work.
          */
@@ -1757,6 +2785,22 @@ export interface components {
             status: string;
             /** Version */
             version: string;
+        };
+        /**
+         * Hook
+         * @description A function that is told of the backfills over a set.
+         */
+        Hook: {
+            /**
+             * Events
+             * @example [
+             *       "paused",
+             *       "finished"
+             *     ]
+             */
+            events: string[];
+            /** Name */
+            name: string;
         };
         /**
          * KeysChanged
@@ -1865,6 +2909,55 @@ export interface components {
             next?: string | null;
         };
         /**
+         * Mark
+         * @description What an operator said of a partition or of one step of it.
+         */
+        Mark: {
+            /**
+             * Marked At
+             * Format: date-time
+             */
+            marked_at: string;
+            /** Marked By */
+            marked_by: string | null;
+            /** Note */
+            note: string | null;
+            /** Partition */
+            partition: string;
+            /** Partition Set */
+            partition_set: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "succeeded" | "missing";
+            /**
+             * Step
+             * @description Null: the whole partition.
+             */
+            step: string | null;
+        };
+        /**
+         * MarkRequest
+         * @description What partitions, or steps of them, are to count as from now on.
+         */
+        MarkRequest: {
+            /** Note */
+            note?: string | null;
+            /** Selection */
+            selection: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "succeeded" | "missing";
+            /**
+             * Steps
+             * @description Only these boxes; null: all.
+             */
+            steps?: string[] | null;
+        };
+        /**
          * MatrixPage
          * @description Some partitions of a set with the status of their steps.
          */
@@ -1902,6 +2995,11 @@ export interface components {
         MatrixRow: {
             /** Backfill Id */
             backfill_id: string | null;
+            /**
+             * Blocked
+             * @description Why nothing runs it; null when it is not blocked.
+             */
+            blocked: string | null;
             /** Boxes */
             boxes: components["schemas"]["Box"][];
             /** Finished At */
@@ -1913,6 +3011,8 @@ export interface components {
             index: number;
             /** Key */
             key: string;
+            /** @description What an operator said of it, unless a later run overrules that. */
+            mark: components["schemas"]["RowMark"] | null;
             /** Run Id */
             run_id: string | null;
             /**
@@ -2033,10 +3133,30 @@ export interface components {
              */
             next?: string | null;
         };
+        /** Page[Block] */
+        Page_Block_: {
+            /** Items */
+            items: components["schemas"]["Block"][];
+            /**
+             * Next
+             * @description Cursor of the following page; null at the end of the list.
+             */
+            next?: string | null;
+        };
         /** Page[BoxRun] */
         Page_BoxRun_: {
             /** Items */
             items: components["schemas"]["BoxRun"][];
+            /**
+             * Next
+             * @description Cursor of the following page; null at the end of the list.
+             */
+            next?: string | null;
+        };
+        /** Page[Delivery] */
+        Page_Delivery_: {
+            /** Items */
+            items: components["schemas"]["Delivery"][];
             /**
              * Next
              * @description Cursor of the following page; null at the end of the list.
@@ -2057,6 +3177,16 @@ export interface components {
         Page_Event_: {
             /** Items */
             items: components["schemas"]["Event"][];
+            /**
+             * Next
+             * @description Cursor of the following page; null at the end of the list.
+             */
+            next?: string | null;
+        };
+        /** Page[Mark] */
+        Page_Mark_: {
+            /** Items */
+            items: components["schemas"]["Mark"][];
             /**
              * Next
              * @description Cursor of the following page; null at the end of the list.
@@ -2100,7 +3230,7 @@ export interface components {
         PartitionPage: {
             /**
              * Count
-             * @description How many partitions the set has.
+             * @description How many partitions fit.
              */
             count: number;
             /** Items */
@@ -2126,6 +3256,32 @@ export interface components {
             traceback: string | null;
         };
         /**
+         * PartitionsAdded
+         * @description How many partitions a backfill was given.
+         */
+        PartitionsAdded: {
+            /** Added */
+            added: number;
+            /**
+             * Left Out
+             * @description Selected ones that it was not given, by reason.
+             * @example {
+             *       "already in it": 3
+             *     }
+             */
+            left_out: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * PartitionsChanged
+         * @description How many partitions, or marks, were changed.
+         */
+        PartitionsChanged: {
+            /** Count */
+            count: number;
+        };
+        /**
          * PartitionSet
          * @description One partition set.
          */
@@ -2139,6 +3295,11 @@ export interface components {
             dynamic: string[];
             /** Has Tags Fn */
             has_tags_fn: boolean;
+            /**
+             * Hooks
+             * @description Its own and its pipeline's.
+             */
+            hooks: components["schemas"]["Hook"][];
             /**
              * Kind
              * @description `function`, or the kind of its partitions definition.
@@ -2155,6 +3316,75 @@ export interface components {
              * @description The steps its runs execute; null: all.
              */
             step_selection: string[] | null;
+        };
+        /**
+         * PartitionsRemoved
+         * @description What became of partitions that were taken out.
+         */
+        PartitionsRemoved: {
+            /**
+             * Ended
+             * @description Their runs had ended before.
+             */
+            ended: number;
+            /**
+             * Running
+             * @description Their runs go on.
+             */
+            running: number;
+            /**
+             * Skipped
+             * @description Their runs had not begun, and will not.
+             */
+            skipped: number;
+            /**
+             * Told
+             * @description Their runs were told to stop.
+             */
+            told: number;
+        };
+        /**
+         * PartitionsToAdd
+         * @description Which partitions to give a backfill.
+         */
+        PartitionsToAdd: {
+            /**
+             * Note
+             * @description Why; kept with the event.
+             */
+            note?: string | null;
+            /**
+             * Reprocess
+             * @description Which of them run, as at submit; null: all.
+             */
+            reprocess?: ("missing" | "failed" | "all" | "stale") | null;
+            /**
+             * Selection
+             * @example [2020-06-01...2020-06-30]
+             */
+            selection: string;
+        };
+        /**
+         * PartitionsToRemove
+         * @description Which partitions to take out of a backfill.
+         */
+        PartitionsToRemove: {
+            /**
+             * Cancel Running
+             * @description Runs that have begun are told to stop, too.
+             * @default false
+             */
+            cancel_running?: boolean;
+            /**
+             * Note
+             * @description Why; kept with the event.
+             */
+            note?: string | null;
+            /**
+             * Selection
+             * @example [2020-06-01...2020-06-30]
+             */
+            selection: string;
         };
         /**
          * Pipeline
@@ -2206,6 +3436,38 @@ export interface components {
             timeout_seconds: number | null;
             /** Version */
             version: string;
+        };
+        /**
+         * PlaceRange
+         * @description Consecutive places of a set's order: from `start` to before `stop`, and both end keys.
+         */
+        PlaceRange: {
+            /** First */
+            first: string;
+            /** Last */
+            last: string;
+            /** Start */
+            start: number;
+            /** Stop */
+            stop: number;
+        };
+        /**
+         * Places
+         * @description Where in a set's order the partitions of a selection are.
+         */
+        Places: {
+            /**
+             * Count
+             * @description How many partitions the selection chooses.
+             */
+            count: number;
+            /** Range Count */
+            range_count: number;
+            /**
+             * Ranges
+             * @description The first of the ranges, in the set's order.
+             */
+            ranges: components["schemas"]["PlaceRange"][];
         };
         /**
          * Plan
@@ -2343,6 +3605,48 @@ export interface components {
              * @description Another run that is on its way for the partition, which it would wait for.
              */
             waits_for: string | null;
+        };
+        /**
+         * Pool
+         * @description A pool and how much of it is taken.
+         */
+        Pool: {
+            /**
+             * Configured
+             * @description Somebody said how many; else it is the default.
+             */
+            configured: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Slots
+             * @description How many there are; 0: it is closed.
+             */
+            slots: number;
+            /**
+             * Used
+             * @description Slots that queued and running runs take.
+             */
+            used: number;
+        };
+        /**
+         * Pools
+         * @description Every pool that was ever named, by name.
+         */
+        Pools: {
+            /** Items */
+            items: components["schemas"]["Pool"][];
+        };
+        /**
+         * PoolSlots
+         * @description How many slots a pool has.
+         */
+        PoolSlots: {
+            /**
+             * Slots
+             * @description 0 closes the pool; null makes it the default again.
+             */
+            slots: number | null;
         };
         /**
          * Problem
@@ -2496,6 +3800,26 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "operator" | "admin";
+        /**
+         * RowMark
+         * @description What an operator said of a whole partition.
+         */
+        RowMark: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string | null;
+            /** Note */
+            note: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "succeeded" | "missing";
+        };
         /**
          * Run
          * @description One execution of a pipeline, for a partition or for none.
@@ -2666,10 +3990,22 @@ export interface components {
          */
         RunRequest: {
             /**
+             * @description How: `merge` it over the partition's at every depth, or `exact`: it is the whole config; secrets that were taken out of it stay the partition's.
+             * @default merge
+             */
+            config_mode?: components["schemas"]["ConfigMode"];
+            /**
              * Max Failures
              * @default 0
              */
             max_failures?: number;
+            /**
+             * On Conflict
+             * @description When another run has the partition: `wait` for it, `skip` this run, or `refuse` to launch it.
+             * @default wait
+             * @enum {string}
+             */
+            on_conflict?: "wait" | "skip" | "refuse";
             /**
              * Partition
              * @example 2020-05-05
@@ -2693,7 +4029,7 @@ export interface components {
             priority?: number;
             /**
              * Run Config
-             * @description The run config; with a partition, merged over its own.
+             * @description The run config; with a partition, put over its own.
              */
             run_config?: {
                 [key: string]: unknown;
@@ -3047,6 +4383,19 @@ export interface components {
             token: string;
         };
         /**
+         * Skip
+         * @description A partition of a line to go on without, and why.
+         */
+        Skip: {
+            /**
+             * Note
+             * @example the shop was closed that day
+             */
+            note?: string | null;
+            /** Partition */
+            partition: string;
+        };
+        /**
          * Span
          * @description Consecutive partitions: both ends, inclusive, and how many they are.
          */
@@ -3246,11 +4595,23 @@ export interface components {
          * @description A backfill as it was submitted.
          */
         Submitted: {
+            breaker: components["schemas"]["Breaker"] | null;
+            /**
+             * Canary
+             * @description So many of its partitions run first, alone.
+             */
+            canary: number | null;
+            /** Canary Percent */
+            canary_percent: number;
+            /** Canary State */
+            canary_state: ("waiting" | "running" | "passed" | "failed" | "waived") | null;
             /**
              * Changes
              * @description What is not as it was `planned`.
              */
             changes: components["schemas"]["Change"][];
+            /** Cloned From */
+            cloned_from: string | null;
             counts: components["schemas"]["Counts"];
             /**
              * Created At
@@ -3259,6 +4620,13 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
+            /**
+             * Deadline At
+             * @description When its time is over.
+             */
+            deadline_at: string | null;
+            /** Depends On Previous */
+            depends_on_previous: boolean;
             /** Finished At */
             finished_at: string | null;
             /** Generation */
@@ -3282,26 +4650,72 @@ export interface components {
             max_active_runs: number | null;
             /** Max Failures */
             max_failures: number;
+            /**
+             * Narrowed
+             * @description How few partitions of the selection were asked for: by `limit`, `sample` or `canary_only`.
+             */
+            narrowed: {
+                [key: string]: number;
+            } | null;
             /** Note */
             note: string | null;
-            /** Ordering */
-            ordering: string;
+            /**
+             * On Conflict
+             * @enum {string}
+             */
+            on_conflict: "wait" | "skip" | "refuse";
+            /** On Timeout */
+            on_timeout: string | null;
+            /**
+             * Opens At
+             * @description When its next window begins, while it is outside of them.
+             */
+            opens_at: string | null;
+            /**
+             * Ordering
+             * @enum {string}
+             */
+            ordering: "oldest" | "newest" | "listed" | "weight";
             /** Partition Set */
             partition_set: string;
+            /**
+             * Pause Facts
+             * @description What a guard paused it for: `by` canary or breaker, and the `error` that most failures have in common.
+             */
+            pause_facts: {
+                [key: string]: unknown;
+            } | null;
             /** Pause Reason */
             pause_reason: string | null;
             /** Pipeline */
             pipeline: string;
+            /**
+             * Pools
+             * @description Slots that each of its runs takes, by pool.
+             */
+            pools: {
+                [key: string]: number;
+            };
             /** Priority */
             priority: number;
             progress: components["schemas"]["Progress"];
             /** Queue */
             queue: string | null;
             /**
+             * Quiet
+             * @description No hooks of its steps are called.
+             */
+            quiet: boolean;
+            /**
              * Reprocess
              * @enum {string}
              */
             reprocess: "missing" | "failed" | "all" | "stale";
+            /**
+             * Retrying
+             * @description The runs of a retry are still being made.
+             */
+            retrying: boolean;
             /**
              * Run Config
              * @description The override, without its secrets.
@@ -3309,17 +4723,28 @@ export interface components {
             run_config: {
                 [key: string]: unknown;
             } | null;
+            /** Run Timeout Seconds */
+            run_timeout_seconds: number | null;
             /** Selection */
             selection: string;
+            /** Sequential */
+            sequential: boolean;
             /** Started At */
             started_at: string | null;
             state: components["schemas"]["BackfillState"];
             /** Steps */
             steps: string[] | null;
+            /**
+             * Stopped By
+             * @description The partition that did not succeed, for which those behind it wait: run it again, or skip it.
+             */
+            stopped_by: string | null;
             /** Tags */
             tags: {
                 [key: string]: string;
             };
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
             /**
              * Total
              * @description Partitions that it runs.
@@ -3330,6 +4755,60 @@ export interface components {
              * @description Partitions that left the set before their run was made.
              */
             vanished: number;
+            /**
+             * Windows
+             * @description When its runs may start; empty: at any time.
+             */
+            windows: components["schemas"]["Window"][];
+        };
+        /**
+         * TagLimit
+         * @description How many runs with a tag may be active, and how many are.
+         */
+        TagLimit: {
+            /**
+             * Active
+             * @description Of a limit of each value, the runs of all values.
+             */
+            active: number;
+            /** Key */
+            key: string;
+            /** Max Active Runs */
+            max_active_runs: number;
+            /**
+             * Value
+             * @description Null: so many of each value.
+             */
+            value: string | null;
+        };
+        /**
+         * TagLimitRequest
+         * @description A limit to set or to take away.
+         */
+        TagLimitRequest: {
+            /**
+             * Key
+             * @example customer
+             */
+            key: string;
+            /**
+             * Max Active Runs
+             * @description Null takes the limit away.
+             */
+            max_active_runs: number | null;
+            /**
+             * Value
+             * @description Null: each value has the limit.
+             */
+            value?: string | null;
+        };
+        /**
+         * TagLimits
+         * @description Every limit of a tag, by key and value.
+         */
+        TagLimits: {
+            /** Items */
+            items: components["schemas"]["TagLimit"][];
         };
         /**
          * Tick
@@ -3491,6 +4970,33 @@ export interface components {
             items: components["schemas"]["Token"][];
         };
         /**
+         * UnblockRequest
+         * @description Partitions that may run again: by a selection, or all that one block still holds.
+         */
+        UnblockRequest: {
+            /**
+             * Block Id
+             * @description A block, also of partitions that have left their set.
+             */
+            block_id?: string | null;
+            /** Note */
+            note?: string | null;
+            /** Selection */
+            selection?: string | null;
+        };
+        /**
+         * UnmarkRequest
+         * @description Partitions, or steps of them, whose marks are taken back.
+         */
+        UnmarkRequest: {
+            /** Note */
+            note?: string | null;
+            /** Selection */
+            selection: string;
+            /** Steps */
+            steps?: string[] | null;
+        };
+        /**
          * ValidateConfig
          * @description A run config to validate.
          */
@@ -3510,6 +5016,86 @@ export interface components {
             run_config: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Webhook
+         * @description A webhook; of its URL, which may hold a secret, only the host is shown.
+         */
+        Webhook: {
+            /** Backfill Id */
+            backfill_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Events */
+            events: ("started" | "paused" | "breaker_tripped" | "finished")[];
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "json" | "slack";
+            /** Host */
+            host: string;
+            /**
+             * Id
+             * @example 42
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Partition Set */
+            partition_set: string | null;
+        };
+        /**
+         * WebhookRequest
+         * @description A webhook to add: whom to tell of which backfills.
+         */
+        WebhookRequest: {
+            /**
+             * Backfill Id
+             * @description Only this backfill.
+             */
+            backfill_id?: number | null;
+            /**
+             * Events
+             * @description Empty: all of them.
+             */
+            events?: ("started" | "paused" | "breaker_tripped" | "finished")[];
+            /**
+             * Format
+             * @description `slack`: a message that Slack and what is like it show.
+             * @default json
+             * @enum {string}
+             */
+            format?: "json" | "slack";
+            /**
+             * Name
+             * @example ops
+             */
+            name: string;
+            /**
+             * Partition Set
+             * @description Only backfills over this set.
+             */
+            partition_set?: string | null;
+            /**
+             * Url
+             * @description Where to POST, at a host that BACKFILL_WEBHOOK_HOSTS allows.
+             * @example https://hooks.example.com/backfills
+             */
+            url: string;
+        };
+        /**
+         * Webhooks
+         * @description Every webhook, by name.
+         */
+        Webhooks: {
+            /** Items */
+            items: components["schemas"]["Webhook"][];
         };
         /**
          * Why
@@ -3549,6 +5135,45 @@ export interface components {
             sentence: string;
             /** State */
             state: string;
+        };
+        /**
+         * Window
+         * @description Hours of days of the week in which runs may start.
+         */
+        Window: {
+            /**
+             * Days
+             * @description Those on which it begins.
+             * @default [
+             *       "mon",
+             *       "tue",
+             *       "wed",
+             *       "thu",
+             *       "fri",
+             *       "sat",
+             *       "sun"
+             *     ]
+             */
+            days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+            /**
+             * End
+             * @description Of the next day, unless it comes after the start.
+             * @default 24:00
+             * @example 20:00
+             */
+            end?: string;
+            /**
+             * Start
+             * @default 00:00
+             * @example 20:00
+             */
+            start?: string;
+            /**
+             * Zone
+             * @default UTC
+             * @example Europe/Zurich
+             */
+            zone?: string;
         };
         /**
          * Worker
@@ -3718,6 +5343,33 @@ export interface operations {
             };
         };
     };
+    edit_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                backfill_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BackfillEdit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillEdited"];
+                };
+            };
+        };
+    };
     cancel_backfill: {
         parameters: {
             query?: never;
@@ -3741,6 +5393,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Backfill"];
+                };
+            };
+        };
+    };
+    clone_backfill: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body gives the same backfill. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description Its id. */
+                backfill_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["BackfillClone"] | null;
+            };
+        };
+        responses: {
+            /** @description It was cloned before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Submitted"];
                 };
             };
         };
@@ -3795,6 +5484,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Event_"];
+                };
+            };
+        };
+    };
+    get_failures: {
+        parameters: {
+            query?: {
+                /** @description At most so many groups. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its id. */
+                backfill_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failures"];
+                };
+            };
+        };
+    };
+    add_partitions_to_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                backfill_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartitionsToAdd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartitionsAdded"];
+                };
+            };
+        };
+    };
+    remove_partitions_of_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                backfill_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartitionsToRemove"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartitionsRemoved"];
                 };
             };
         };
@@ -3935,6 +5704,33 @@ export interface operations {
             };
         };
     };
+    skip_partition_of_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                backfill_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Skip"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backfill"];
+                };
+            };
+        };
+    };
     get_why_of_backfill: {
         parameters: {
             query?: never;
@@ -4010,6 +5806,33 @@ export interface operations {
             };
         };
     };
+    get_blocks: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before; none for the first. */
+                cursor?: string | null;
+                /** @description Items per page. */
+                limit?: number;
+                /** @description Only of this name. */
+                partition_set?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Block_"];
+                };
+            };
+        };
+    };
     get_definitions: {
         parameters: {
             query?: never;
@@ -4026,6 +5849,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Definitions"];
+                };
+            };
+        };
+    };
+    get_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only of the backfill with this id. */
+                backfill?: number | null;
+                /** @description `next` of the page before; none for the first. */
+                cursor?: string | null;
+                /** @description Items per page. */
+                limit?: number;
+                /** @description Only those that stand like this. */
+                standing?: ("due" | "retrying" | "delivered" | "given_up") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Delivery_"];
+                };
+            };
+        };
+    };
+    send_delivery_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                delivery_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
                 };
             };
         };
@@ -4204,6 +6079,33 @@ export interface operations {
             };
         };
     };
+    block_partitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Block"];
+                };
+            };
+        };
+    };
     get_box: {
         parameters: {
             query: {
@@ -4346,6 +6248,61 @@ export interface operations {
             };
         };
     };
+    mark_partitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartitionsChanged"];
+                };
+            };
+        };
+    };
+    get_marks: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before; none for the first. */
+                cursor?: string | null;
+                /** @description Items per page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Mark_"];
+                };
+            };
+        };
+    };
     get_matrix: {
         parameters: {
             query?: {
@@ -4421,14 +6378,22 @@ export interface operations {
     list_partitions: {
         parameters: {
             query?: {
+                /** @description Only of the backfill with this id. */
+                backfill?: number | null;
                 /** @description `next` of the page before; none for the first. */
                 cursor?: string | null;
                 /** @description Items per page. */
                 limit?: number;
                 /** @description The set's own order, or its reverse. */
                 order?: components["schemas"]["Order"];
+                /** @description Only keys that hold this text. */
+                search?: string | null;
+                /** @description Only partitions of this selection. */
+                select?: string | null;
                 /** @description Begin at this key. */
                 start?: string | null;
+                /** @description `name=value`, the run's own or its backfill's; all of these. */
+                tag?: string[] | null;
             };
             header?: never;
             path: {
@@ -4446,6 +6411,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PartitionPage"];
+                };
+            };
+        };
+    };
+    get_places: {
+        parameters: {
+            query: {
+                /** @description Ranges at most. */
+                limit?: number;
+                /** @description A selection. */
+                select: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Places"];
                 };
             };
         };
@@ -4476,6 +6469,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Statistics"];
+                };
+            };
+        };
+    };
+    unblock_partitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnblockRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartitionsChanged"];
+                };
+            };
+        };
+    };
+    unmark_partitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnmarkRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartitionsChanged"];
                 };
             };
         };
@@ -4526,6 +6573,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConfigValidation"];
+                };
+            };
+        };
+    };
+    get_pools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pools"];
+                };
+            };
+        };
+    };
+    set_pool_slots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolSlots"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pool"];
                 };
             };
         };
@@ -5097,6 +7191,50 @@ export interface operations {
             };
         };
     };
+    get_tag_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagLimits"];
+                };
+            };
+        };
+    };
+    set_tag_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagLimitRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagLimits"];
+                };
+            };
+        };
+    };
     get_tokens: {
         parameters: {
             query?: never;
@@ -5142,6 +7280,71 @@ export interface operations {
         };
     };
     revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhooks"];
+                };
+            };
+        };
+    };
+    add_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+        };
+    };
+    remove_webhook: {
         parameters: {
             query?: never;
             header?: never;

@@ -23,7 +23,7 @@ export function BackfillLink({ id, words }: { id: string | null | undefined; wor
 export function SetLink({ name }: { name: string | null | undefined }) {
   if (!name) return <Nothing />
   return (
-    <Link to="/partition-sets" className="break">
+    <Link to="/partition-sets/$set" params={{ set: name }} className="break">
       {name}
     </Link>
   )

@@ -15,6 +15,7 @@ export interface NavigationEntry {
 }
 
 export const entries: readonly NavigationEntry[] = [
+  { to: '/', word: 'Home', icon: 'home' },
   { to: '/backfills', word: 'Backfills', icon: 'backfills' },
   { to: '/runs', word: 'Runs', icon: 'runs' },
   { to: '/partition-sets', word: 'Partition sets', icon: 'sets' },

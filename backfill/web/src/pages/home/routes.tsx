@@ -1,13 +1,11 @@
-import { createRoute, redirect } from '@tanstack/react-router'
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 
 import { rootRoute } from '@/shell/root'
 
-const home = createRoute({
+export const homeRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/',
-  beforeLoad: () => {
-    throw redirect({ to: '/backfills', replace: true })
-  },
+  component: lazyRouteComponent(() => import('./HomePage'), 'HomePage'),
 })
 
-export const homeRoutes = [home] as const
+export const homeRoutes = [homeRoute] as const
