@@ -25,8 +25,14 @@ def api(made: Stack) -> Iterator[httpx.Client]:
     client = httpx.Client(
         base_url=f"http://127.0.0.1:{port}{PREFIX}", trust_env=False, timeout=60.0
     )
-    with made.program("api", "-m", "backfill.api"), client:
-        wait_for(lambda: _answers(client), 60.0, "the API answers", poll=0.05)
+    with made.program("api", "-m", "backfill.api") as process, client:
+
+        def answers() -> bool:
+            if process.exit_code() is not None:
+                raise TimeoutError("The API ended before it answered.")
+            return _answers(client)
+
+        wait_for(answers, 60.0, "the API answers", poll=0.05)
         yield client
 
 

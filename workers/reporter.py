@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 LIVE_SECONDS = 0.25
 NOTIFY_SECONDS = 0.02
+BUSY_SECONDS = 0.1  # a commit so long ago means that more are coming
+BUSY_PATIENCE = 2
 GIVE_UP_SECONDS = 3600.0
 
 
@@ -130,7 +132,7 @@ class Reporter:
         self._closing = False
         self._committing = False
         self._next_live = 0.0
-        self._notified = 0.0
+        self._notified = self._committed = 0.0
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
         self._thread.start()
 
@@ -183,14 +185,17 @@ class Reporter:
                 if not self._ended and time.monotonic() >= self._next_live:
                     break
             if self._ended and not self._hurry and not self._closing:
-                self._changed.wait_for(
-                    lambda: self._hurry or self._closing,
-                    self._settings.flush_milliseconds / 1000,
-                )
+                self._changed.wait_for(lambda: self._hurry or self._closing, self._patience())
             batch, self._ended = self._ended, []
             self._hurry = False
             self._committing = bool(batch)
         return batch + self._live_report(batch)
+
+    def _patience(self) -> float:
+        """Return for how many seconds reports gather: longer while one commit follows another."""
+        seconds = self._settings.flush_milliseconds / 1000
+        busy = time.monotonic() - self._committed < BUSY_SECONDS
+        return seconds * BUSY_PATIENCE if busy else seconds
 
     def _live_report(self, batch: list[Report]) -> list[Report]:
         active = self._active
@@ -266,6 +271,7 @@ class Reporter:
                     del self._open[token]
                     self._token_done(token)
             self._committing = False
+            self._committed = time.monotonic()
             self._changed.notify_all()
 
     def _ring(self) -> None:

@@ -21,7 +21,7 @@ from backfill.execution.outputs import FileOutputStore
 from backfill.lifecycle import moves
 from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
-from backfill.storage.database import Database
+from backfill.storage.database import BY_ID, Database
 from workers.partitions import PartitionGone, without_partition
 from workers.preparing import Preparer
 from workers.processes import told_to_leave
@@ -58,9 +58,9 @@ class Runner:
         self.slot = slot
         self._settings = settings
         self._worker_id = worker_id
-        self._db = Database(url, pool_size=2, queueing=True)
+        self._db = Database(url, pool_size=2, tuning=BY_ID)
         # A claim lost in a database crash is only run again: it need not wait for the disk.
-        self._claims = Database(url, relaxed=True, pool_size=1, queueing=True)
+        self._claims = Database(url, relaxed=True, pool_size=1, tuning=BY_ID)
         self._reporter = Reporter(self._db, settings, token_done=slot.drop)
         self._outputs = FileOutputStore(settings.effective_storage_url())
         self._preparer = Preparer(settings, self._claims)

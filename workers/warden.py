@@ -23,7 +23,7 @@ from backfill.lifecycle import fleet, moves
 from backfill.lifecycle.fleet import WorkerHello
 from backfill.lifecycle.moves import Claim, Report
 from backfill.settings import Settings
-from backfill.storage.database import Database
+from backfill.storage.database import BY_ID, Database
 from backfill.storage.forking import not_forking
 from backfill.telemetry import announce_ready
 from workers.slots import Board, Left, Slot
@@ -56,7 +56,7 @@ class Warden:
         self._hello = hello
         self._is_ending = is_ending
         self._db = Database(
-            settings.effective_database_url(), pool_size=1, forking=True, queueing=True
+            settings.effective_database_url(), pool_size=1, forking=True, tuning=BY_ID
         )
         self._stop = threading.Event()
         self._press_at: float | None = None

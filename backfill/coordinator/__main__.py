@@ -8,7 +8,7 @@ from backfill.coordinator.loop import Coordinator
 from backfill.definitions.process import DefinitionsProcess
 from backfill.lifecycle.dynamic import stored_keys
 from backfill.settings import get_settings
-from backfill.storage.database import Database
+from backfill.storage.database import QUEUEING, Database
 from backfill.telemetry import announce_ready, configure_logging
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     configure_logging()
     settings = get_settings()
     # What a database crash forgets of the coordinator's commits, the next turn does again.
-    db = Database(settings.effective_database_url(), relaxed=True, queueing=True)
+    db = Database(settings.effective_database_url(), relaxed=True, tuning=QUEUEING)
     db.require_schema()
     definitions = DefinitionsProcess(
         settings.definition_sources(),

@@ -35,6 +35,13 @@ CHANNEL = "backfill"
 _RETRIED_SQLSTATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}
 _MIN_SQLITE = (3, 38, 0)
 
+# For who moves runs from state to state. Plain index scans mark what is dead in the small indexes
+# of the queued and the running; bitmap scans read thousands of dead entries until the next vacuum.
+QUEUEING = ("enable_bitmapscan=off", "jit=off")
+# For who names every row by its id besides: a plan made once serves any number of them, and
+# making it anew for each would cost as much as a small statement itself.
+BY_ID = (*QUEUEING, "plan_cache_mode=force_generic_plan")
+
 
 class Database:
     """One database, on PostgreSQL or SQLite.
@@ -47,9 +54,7 @@ class Database:
             nothing when a database crash forgets them.
         forking: This process forks while it uses the database (see `storage.forking`): on SQLite
             each transaction has a connection of its own, closed at its end.
-        queueing: This process moves runs from state to state (PostgreSQL only). Rows are then
-            found by plain index scans, which mark what is dead in the small indexes of the queued
-            and the running; bitmap scans read thousands of dead entries until the next vacuum.
+        tuning: Settings of its sessions (PostgreSQL only), such as `QUEUEING`.
     """
 
     def __init__(
@@ -60,13 +65,13 @@ class Database:
         relaxed: bool = False,
         pool_size: int = 5,
         forking: bool = False,
-        queueing: bool = False,
+        tuning: Sequence[str] = (),
     ) -> None:
         self.url = _parsed(url)
         self.postgres = self.url.get_backend_name() == "postgresql"
         self.now = now or (POSTGRES_NOW if self.postgres else SQLITE_NOW)
         self.engine = (
-            _postgres_engine(self.url, relaxed=relaxed, queueing=queueing, pool_size=pool_size)
+            _postgres_engine(self.url, relaxed=relaxed, tuning=tuning, pool_size=pool_size)
             if self.postgres
             else _sqlite_engine(self.url, forking=forking)
         )
@@ -395,12 +400,11 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _postgres_engine(url: URL, *, relaxed: bool, queueing: bool, pool_size: int) -> Engine:
+def _postgres_engine(url: URL, *, relaxed: bool, tuning: Sequence[str], pool_size: int) -> Engine:
     options = "-c statement_timeout=60000 -c lock_timeout=10000 -c timezone=UTC"
     if relaxed:
         options += " -c synchronous_commit=off"
-    if queueing:
-        options += " -c enable_bitmapscan=off"
+    options += "".join(f" -c {setting}" for setting in tuning)
     return create_engine(
         url,
         pool_size=pool_size,

@@ -11,6 +11,11 @@ from backfill.lifecycle.moves.feed import ROW, in_states, move_and_tell
 from backfill.states import RunMove, RunState
 from backfill.storage.database import Database
 
+_CLAIMED = (
+    f"{ROW}, pipeline_id, tags, run_config, steps, parent_id, mode, timeout_seconds, failures, "
+    "started_at, {now} AS at"
+)
+
 
 def claim(
     db: Database,
@@ -37,9 +42,7 @@ def claim(
         "started_at = {now}, "
         "message_size = CASE WHEN message_size < :together THEN :together ELSE message_size END "
         f"WHERE {db.one_of('id', 'ids')} AND {db.checked(in_states(RunMove.CLAIM.sources))} "
-        f"RETURNING {ROW}, generation, pipeline_id, message_id, message_size, queued_at, "
-        "tags, run_config, steps, parent_id, mode, timeout_seconds, failures, started_at, "
-        "{now} AS at",
+        f"RETURNING {_CLAIMED}",
         {
             "token": token,
             "worker": worker_id,
@@ -60,10 +63,7 @@ def claimed_already(
     running = in_states([RunState.RUNNING])
     return conn.execute(
         db.sql(
-            f"SELECT {ROW}, generation, pipeline_id, message_id, message_size, queued_at, tags, "
-            "run_config, steps, parent_id, mode, timeout_seconds, failures, started_at, "
-            "{now} AS at "
-            f"FROM runs WHERE {db.one_of('id', 'ids')} AND token = :token "
+            f"SELECT {_CLAIMED} FROM runs WHERE {db.one_of('id', 'ids')} AND token = :token "
             f"AND {db.checked(running)} ORDER BY id"
         ),
         {"ids": db.ints(run_ids), "token": token},
