@@ -63,6 +63,23 @@ class MatrixPage(Page[MatrixRow]):
     order: str
 
 
+class PlaceRange(Document):
+    """Consecutive places of a set's order: from `start` to before `stop`, and both end keys."""
+
+    start: int
+    stop: int
+    first: str
+    last: str
+
+
+class Places(Document):
+    """Where in a set's order the partitions of a selection are."""
+
+    count: int = Field(description="How many partitions the selection chooses.")
+    range_count: int
+    ranges: list[PlaceRange] = Field(description="The first of the ranges, in the set's order.")
+
+
 class BoxRun(Document):
     """One run in the history of a box."""
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from backfill import states
 from backfill.api.app import create_app
+from backfill.definitions.selection import words
 from backfill.roles import Role
 from backfill.settings import Settings
 from backfill.web.build import CannotBuild, install, npm
@@ -100,6 +101,8 @@ def states_module() -> str:
     """Return the TypeScript of all states and looks."""
     parts = [f"// {HEADER}\n"]
     parts += [_union(_plural(e.__name__), e.__name__, [str(s) for s in e]) for e in ENUMS]
+    parts.append(_union("SELECTION_WORDS", "SelectionWord", sorted(words.KEYWORDS)))
+    parts.append(_union("SELECTION_PREFIXES", "SelectionPrefix", words.PREFIXES))
     parts.append(_union("ROLES", "Role", [str(role) for role in Role]))
     for name in ("RUN_FINAL", "RUN_ACTIVE", "STEP_FINAL", "BACKFILL_FINAL"):
         final = sorted(str(state) for state in getattr(states, name))

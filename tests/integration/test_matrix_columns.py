@@ -172,3 +172,19 @@ def test_the_status_before_is_told_where_it_is_asked_for(api: TestClient, house:
     assert boxes == [("queued", "succeeded")] * 2 + [("queued", None)] * 2
     page = matrix(api, select="day-03")
     assert page["items"][0]["boxes"][0]["previous"] is None
+
+
+def test_a_selection_is_told_by_its_places(api: TestClient) -> None:
+    answer = api.get(
+        "/api/v1/partition-sets/days/places", params={"select": "[day-03...day-05], day-09"}
+    )
+    assert answer.json() == {
+        "count": 4,
+        "range_count": 2,
+        "ranges": [
+            {"start": 3, "stop": 6, "first": "day-03", "last": "day-05"},
+            {"start": 9, "stop": 10, "first": "day-09", "last": "day-09"},
+        ],
+    }
+    answer = api.get("/api/v1/partition-sets/days/places", params={"select": "failed"})
+    assert answer.json() == {"count": 0, "range_count": 0, "ranges": []}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from backfill.api.columns import ColumnsWanted, Paging, column_page
+from backfill.api.columns import Columns, ColumnsWanted, Paging, chosen, column_page
 from backfill.api.context import Api, Context, Cursor, KeyQuery, Limit, NamePath, StartQuery
 from backfill.api.cursors import MAX_INT, decode_ints, encode
 from backfill.api.keys import Order, OrderQuery, require_key
 from backfill.api.presenting import present_row
 from backfill.errors import NotFound, did_you_mean
 from backfill.schemas.base import Page
-from backfill.schemas.matrix import BoxRun, MatrixPage
+from backfill.schemas.matrix import BoxRun, MatrixPage, PlaceRange, Places
 from backfill.storage.queries.matrix import box_history, matrix_page
 
 router = APIRouter(prefix="/partition-sets/{name}", tags=["matrix"])
+
+MAX_RANGES = 500
 
 
 @router.get("/matrix")
@@ -60,6 +64,27 @@ def get_matrix(
     )
 
 
+@router.get("/places")
+def get_places(
+    api: Api,
+    name: NamePath,
+    select: Annotated[str, Query(min_length=1, max_length=10_000, description="A selection.")],
+    limit: Annotated[int, Query(ge=1, le=MAX_RANGES, description="Ranges at most.")] = 200,
+) -> Places:
+    """Return where in the set's order the partitions of a selection are; none is no error.
+
+    Statuses in the selection follow what happens within a few seconds.
+    """
+    at = api.clock()
+    found = chosen(api, name, Columns(select), at)
+    ranges = list(islice(found.ranges, limit))
+    return Places(
+        count=len(found),
+        range_count=found.range_count(),
+        ranges=[_place_range(api, name, part, at) for part in ranges],
+    )
+
+
 @router.get("/box")
 def get_box(
     api: Api,
@@ -86,6 +111,12 @@ def get_box(
         items=[BoxRun.model_validate(run) for run in page.items],
         next=encode(last.created_at, last.run_id) if last is not None else None,
     )
+
+
+def _place_range(api: Context, name: str, part: range, at: datetime) -> PlaceRange:
+    first = api.definitions.page(name, part.start, part.start + 1, at)
+    last = api.definitions.page(name, part.stop - 1, part.stop, at)
+    return PlaceRange(start=part.start, stop=part.stop, first=first[0], last=last[0])
 
 
 def _steps(api: Context, set_name: str) -> tuple[str, list[str]]:

@@ -21,6 +21,12 @@ export type ScheduleState = (typeof SCHEDULE_STATES)[number]
 export const TICK_STATES = ["started", "success", "skipped", "failure"] as const
 export type TickState = (typeof TICK_STATES)[number]
 
+export const SELECTION_WORDS = ["all", "blocked", "canceled", "failed", "missing", "running", "stale", "succeeded"] as const
+export type SelectionWord = (typeof SELECTION_WORDS)[number]
+
+export const SELECTION_PREFIXES = ["last:", "dow:", "month:", "older:"] as const
+export type SelectionPrefix = (typeof SELECTION_PREFIXES)[number]
+
 export const ROLES = ["viewer", "operator", "admin"] as const
 export type Role = (typeof ROLES)[number]
 

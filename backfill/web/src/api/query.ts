@@ -10,6 +10,8 @@ declare module '@tanstack/react-query' {
     queryMeta: {
       /** Say whether what moved concerns this query: then it is asked again. */
       live?: (moves: Moves) => boolean
+      /** At most once in so many milliseconds; for what costs the server more. */
+      every?: number
     }
   }
 }

@@ -834,6 +834,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/partition-sets/{name}/staleness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Staleness
+         * @description Return how many partitions of a set last succeeded with older code.
+         */
+        get: operations["get_staleness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/partition-sets/{name}/step-statistics": {
         parameters: {
             query?: never;
@@ -2944,7 +2964,10 @@ export interface components {
         MarkRequest: {
             /** Note */
             note?: string | null;
-            /** Selection */
+            /**
+             * Selection
+             * @example [2020-01-01...2020-01-31]
+             */
             selection: string;
             /**
              * Status
@@ -4408,6 +4431,46 @@ export interface components {
             last: string;
         };
         /**
+         * Staleness
+         * @description How many partitions of a set are of which code.
+         */
+        Staleness: {
+            /**
+             * Current
+             * @description Last succeeded with this version, or were marked so.
+             */
+            current: number;
+            /**
+             * Never
+             * @description Never succeeded.
+             */
+            never: number;
+            /**
+             * Of
+             * @description Partitions of the set.
+             */
+            of: number;
+            /** Partition Set */
+            partition_set: string;
+            /** Pipeline */
+            pipeline: string;
+            /**
+             * Stale
+             * @description Last succeeded with another; `reprocess: stale` runs them.
+             */
+            stale: number;
+            /**
+             * Version
+             * @description The pipeline's version now.
+             */
+            version: string;
+            /**
+             * Versions
+             * @description Of the last successes, newest first; those of partitions that left the set are among them.
+             */
+            versions: components["schemas"]["VersionCount"][];
+        };
+        /**
          * Statistics
          * @description The steps of a set over its newest partitions, or over a range of keys.
          */
@@ -4981,7 +5044,10 @@ export interface components {
             block_id?: string | null;
             /** Note */
             note?: string | null;
-            /** Selection */
+            /**
+             * Selection
+             * @example 2020-02-30
+             */
             selection?: string | null;
         };
         /**
@@ -4991,7 +5057,10 @@ export interface components {
         UnmarkRequest: {
             /** Note */
             note?: string | null;
-            /** Selection */
+            /**
+             * Selection
+             * @example 2020-02-01
+             */
             selection: string;
             /** Steps */
             steps?: string[] | null;
@@ -5016,6 +5085,25 @@ export interface components {
             run_config: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * VersionCount
+         * @description How many partitions last succeeded with a version of their pipeline.
+         */
+        VersionCount: {
+            /**
+             * Newest
+             * Format: date-time
+             * @description When the last of them succeeded.
+             */
+            newest: string;
+            /** Partitions */
+            partitions: number;
+            /**
+             * Version
+             * @description Null: not recorded.
+             */
+            version: string | null;
         };
         /**
          * Webhook
@@ -6439,6 +6527,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Places"];
+                };
+            };
+        };
+    };
+    get_staleness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Staleness"];
                 };
             };
         };

@@ -114,11 +114,13 @@ export class LiveStream {
     this.#moves = new Moves()
     if (moves.isEmpty) return
     const busy = { now: false }
+    const now = Date.now()
     void this.#client.invalidateQueries({
       predicate: (query) => {
         if (!query.meta?.live?.(moves)) return false
-        if (query.state.fetchStatus !== 'fetching') return true
-        busy.now = true
+        const rests = now - query.state.dataUpdatedAt < (query.meta.every ?? 0)
+        if (query.state.fetchStatus !== 'fetching' && !rests) return true
+        busy.now ||= query.isActive()
         return false
       },
     })

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 
 import { definitionsQuery } from '@/api/definitions'
+import { PipelineLink, SetLink } from '@/parts/links'
 import { Page } from '@/parts/Page'
 import { Empty, Loaded } from '@/parts/Shown'
 
@@ -24,8 +25,12 @@ export function PartitionSetsPage() {
                 <tbody>
                   {sets.map((set) => (
                     <tr key={set.name}>
-                      <td className="break">{set.name}</td>
-                      <td className="break">{set.pipeline}</td>
+                      <td>
+                        <SetLink name={set.name} />
+                      </td>
+                      <td>
+                        <PipelineLink name={set.pipeline} />
+                      </td>
                       <td>{set.kind}</td>
                       <td>{set.description}</td>
                     </tr>

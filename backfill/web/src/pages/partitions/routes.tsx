@@ -1,6 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 
 import { rootRoute } from '@/shell/root'
+import { matrixSearch } from './matrix/search'
 
 export const partitionSetsRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -8,4 +9,11 @@ export const partitionSetsRoute = createRoute({
   component: lazyRouteComponent(() => import('./PartitionSetsPage'), 'PartitionSetsPage'),
 })
 
-export const partitionRoutes = [partitionSetsRoute] as const
+export const partitionsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/partition-sets/$set',
+  validateSearch: matrixSearch,
+  component: lazyRouteComponent(() => import('./PartitionsPage'), 'PartitionsPage'),
+})
+
+export const partitionRoutes = [partitionSetsRoute, partitionsRoute] as const
