@@ -1,6 +1,7 @@
-"""`make fuzz`: every route as every role, with a fixed budget of requests per route.
+"""`make fuzz`: every route as every role on both databases, a fixed budget of requests per route.
 
-`make fuzz ARGS="--examples 500 --seed 7 --role viewer"` asks more, otherwise, or as one role.
+`make fuzz ARGS="--examples 500 --seed 7 --role viewer --database sqlite"` asks more, otherwise, as
+one role, or on one database.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from backfill.embedded.postgres import EmbeddedPostgres
 from backfill.roles import Role
 from tests.fuzz.fuzzing import Fuzzed, fuzz
-from tests.support.databases import SQLiteFiles
+from tests.support.databases import Databases, PostgresDatabases, SQLiteFiles
 
 ROLES: dict[str, Role | None] = {"nobody": None, **{role.value: role for role in Role}}
 
@@ -25,22 +29,34 @@ def main() -> int:
     parser.add_argument("--walks", type=int, default=40, help="walks along the links, per role")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--role", choices=list(ROLES), action="append")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="backfill-") as name:
-        folder = Path(name)
-        databases = SQLiteFiles(folder)
-        for role in asked.role or ROLES:
-            fuzzed = fuzz(
-                databases.fresh(),
-                folder,
-                ROLES[role],
-                examples=asked.examples,
-                walks=asked.walks,
-                seed_of_requests=asked.seed,
-            )
-            sys.stdout.write(f"{role}: {_told(fuzzed)}\n")
-            sys.stdout.flush()
+    for kind in asked.database or ["sqlite", "postgresql"]:
+        with opened(kind) as (databases, folder):
+            for role in asked.role or ROLES:
+                fuzzed = fuzz(
+                    databases.fresh(),
+                    folder,
+                    ROLES[role],
+                    examples=asked.examples,
+                    walks=asked.walks,
+                    seed_of_requests=asked.seed,
+                )
+                sys.stdout.write(f"{kind}, {role}: {_told(fuzzed)}\n")
+                sys.stdout.flush()
     return 0
+
+
+@contextmanager
+def opened(kind: str) -> Iterator[tuple[Databases, Path]]:
+    """Give what makes databases of a kind, and a folder."""
+    with ExitStack() as cleanup:
+        name = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="backfill-"))
+        if kind == "sqlite":
+            yield SQLiteFiles(Path(name)), Path(name)
+        else:
+            server = cleanup.enter_context(EmbeddedPostgres(durable=False))
+            yield PostgresDatabases(server.url()), Path(name)
 
 
 def _told(fuzzed: Fuzzed) -> str:

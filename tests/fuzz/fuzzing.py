@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -24,10 +25,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from backfill.api.app import create_app
-from backfill.lifecycle import access
+from backfill.lifecycle import access, schedules
+from backfill.lifecycle.ticks_by_hand import tick_by_hand
 from backfill.roles import Role
 from tests.support.house import NOON, House, open_house
 from tests.support.serving import serving
+from tests.support.waiting import wait_until
 
 CHECKED = [
     not_a_server_error,
@@ -38,6 +41,13 @@ CHECKED = [
 STEPS_OF_A_WALK = 6
 ENDLESS_PATHS = ["/api/v1/events"]  # a stream that goes on for ever
 ENDLESS = {f"GET {path}" for path in ENDLESS_PATHS}
+SCHEDULES = """
+from backfill import schedule
+
+@schedule("0 6 * * *", pipeline_name="work")
+def nightly(context):
+    return {}
+"""
 KEPT = (
     "SELECT * FROM backfills",
     "SELECT * FROM runs",
@@ -88,7 +98,7 @@ class Fuzzed:
 @contextmanager
 def inhabited(url: str, folder: Path) -> Iterator[House]:
     """Open a house with backfills and runs in several states, and something dynamic."""
-    with open_house(url, folder) as house:
+    with open_house(url, folder, also=SCHEDULES) as house:
         house.shops += ["here", "there"]
         for count in (4, 3):
             house.ready(count)
@@ -98,6 +108,8 @@ def inhabited(url: str, folder: Path) -> Iterator[House]:
         house.succeed(*claims[:2])
         house.fail(*claims[2:3], retryable=False)
         house.fold()
+        schedules.start(house.db, house.definitions, "nightly")
+        tick_by_hand(house.db, house.definitions, "nightly", NOON.replace(hour=6))
         yield house
 
 
@@ -126,14 +138,15 @@ def fuzz(
         token = _token_of(house, role)
         before = _kept(house)
         app = create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
+        client = _Client(role, token, fuzzed)
         with serving(app) as at:
-            document = schemathesis.openapi.from_url(f"{at}/api/v1/openapi.json")
-            for result in document.get_all_operations():
-                operation = result.ok()
-                if operation.label not in ENDLESS:
-                    client = _Client(role, token, fuzzed)
-                    _fuzz_route(operation, client, examples, seed_of_requests)
-            _walk(at, token, walks, seed_of_requests)
+            wait_until(lambda: app.state.context.hub.place is not None, "the reader to begin")
+            document = schemathesis.openapi.from_dict(app.openapi())
+            document.config.update(base_url=at)
+            operations: Any = document.get_all_operations()
+            for operation in operations:
+                _fuzz_route(operation.ok(), client, examples, seed_of_requests)
+            _walk(document, token, walks, seed_of_requests)
         if role in {None, Role.VIEWER}:
             assert _kept(house) == before, f"{role or 'nobody'} changed something"
         assert house.sick() == []
@@ -179,17 +192,32 @@ def _fuzz_route(operation: Any, client: _Client, examples: int, seed_of_requests
     @given(case=operation.as_strategy(), data=st.data())
     def send(case: Any, data: st.DataObject) -> None:
         _make_real(case, data)
-        answer = case.call(headers=_headers(client.token))
-        client.fuzzed.note(route, answer.status_code)
-        _check_access(route, client.role, answer.status_code)
-        case.validate_response(answer, checks=CHECKED)
+        if route in ENDLESS:
+            status = _listen(case, client.token)
+        else:
+            answer = case.call(headers=_headers(client.token))
+            case.validate_response(answer, checks=CHECKED)
+            status = answer.status_code
+        client.fuzzed.note(route, status)
+        _check_access(route, client.role, status)
 
     send()
 
 
-def _walk(url: str, token: str | None, walks: int, seed_of_requests: int) -> None:
+def _listen(case: Any, token: str | None) -> int:
+    """Ask for a stream, and read no more of it than its beginning; return the status."""
+    asked = case.as_transport_kwargs(headers=_headers(token))
+    with requests.request(**asked, stream=True, timeout=30) as answer:
+        if answer.status_code != 200:
+            case.validate_response(answer, checks=CHECKED)
+        else:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert next(answer.iter_lines()).startswith(b"id: ")
+        return answer.status_code
+
+
+def _walk(document: Any, token: str | None, walks: int, seed_of_requests: int) -> None:
     """Walk along the links of the document: what one route answers is sent to the next."""
-    document = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
     machine = document.exclude(path=ENDLESS_PATHS).as_state_machine()
 
     @seed(seed_of_requests)

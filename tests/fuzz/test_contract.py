@@ -8,12 +8,19 @@ import pytest
 
 from backfill.roles import Role
 from tests.fuzz.fuzzing import fuzz
-from tests.support.databases import SQLiteFiles
+
+ASKED = [
+    (None, "sqlite"),
+    (Role.VIEWER, "postgresql"),
+    (Role.OPERATOR, "sqlite"),
+    (Role.OPERATOR, "postgresql"),
+    (Role.ADMIN, "postgresql"),
+]
 
 
-@pytest.mark.parametrize("role", [None, *Role], ids=str)
+@pytest.mark.parametrize(("role", "databases"), ASKED, indirect=["databases"], ids=str)
 def test_no_request_breaks_the_contract(
-    role: Role | None, sqlite_databases: SQLiteFiles, tmp_path: Path
+    role: Role | None, database_url: str, tmp_path: Path
 ) -> None:
-    fuzzed = fuzz(sqlite_databases.fresh(), tmp_path, role, examples=2, walks=2)
+    fuzzed = fuzz(database_url, tmp_path, role, examples=2, walks=2)
     assert len(fuzzed.answers) >= 40
