@@ -185,12 +185,16 @@ class House:
 
 
 @contextmanager
-def open_house(url: str, folder: Path, **settings: Any) -> Iterator[House]:
-    """Open a house with a clock of its own, and the definitions below and `shops` in it."""
+def open_house(url: str, folder: Path, *, also: str = "", **settings: Any) -> Iterator[House]:
+    """Open a house with a clock of its own, and the definitions below and `shops` in it.
+
+    Args:
+        also: Code of further definitions.
+    """
     clock = VirtualClock(url)
     shops: list[str] = []
     try:
-        with loaded(LIFECYCLE, folder, dynamic_keys=lambda name: list(shops)) as definitions:
+        with loaded(LIFECYCLE + also, folder, dynamic_keys=lambda name: list(shops)) as definitions:
             yield House(clock.open(), definitions, Settings(**settings), clock=clock, shops=shops)
     finally:
         clock.close()
