@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         schedule_from_partitions,
         weekly_schedule,
     )
+    from backfill.definitions.serializers import Serializer, register_serializer
     from backfill.definitions.steps import StepDefinition, solid, step
     from backfill.definitions.wiring import pipeline_from_graph
     from backfill.execution.context import ResourceContext, StepContext
@@ -114,6 +115,7 @@ _HOME = {
         "ScheduleDefinition SkipReason daily_schedule hourly_schedule monthly_schedule "
         "schedule schedule_from_partitions weekly_schedule"
     ),
+    "serializers": "Serializer register_serializer",
     "steps": "StepDefinition solid step",
     "wiring": "pipeline_from_graph",
 }
@@ -182,6 +184,7 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "ScheduleDefinition",
     "Secret",
     "Selector",
+    "Serializer",
     "Shape",
     "SizeValue",
     "Skip",
@@ -206,6 +209,7 @@ __all__ = [  # noqa: PLE0604, RUF100 (the same names as above, sorted)
     "monthly_schedule",
     "pipeline",
     "pipeline_from_graph",
+    "register_serializer",
     "repository",
     "resource",
     "schedule",

@@ -39,7 +39,8 @@ class Out:
         type: A class the value must be an instance of; `Any` for anything.
         is_required: The step fails when it does not yield this output; otherwise an output not
             yielded skips the steps that depend on it.
-        serializer: How the value is kept for later attempts: `pickle` or `json`.
+        serializer: How the value is kept for later attempts: `pickle`, `json`, `parquet`, or the
+            name of one that `register_serializer` made known.
     """
 
     type: Any = Any

@@ -12,11 +12,11 @@ from backfill.definitions.checks import NAME
 from backfill.definitions.config_schema import NOT_GIVEN
 from backfill.definitions.place import Place
 from backfill.definitions.ports import In, Nothing, Out
+from backfill.definitions.serializers import serializer_names
 from backfill.definitions.text import shown
 from backfill.errors import DefinitionError, did_you_mean
 
 CONTEXT_NAMES = frozenset({"context", "_context", "context_", "ctx", "_"})
-SERIALIZERS = frozenset({"pickle", "json"})
 
 
 def check_callable(function: object, place: Place) -> None:
@@ -101,10 +101,10 @@ def outs_of(declared: Mapping[str, Any], where: str) -> dict[str, Out]:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise DefinitionError(f"{where}: {shown(name)} is no name for an output.")
         port = value if isinstance(value, Out) else Out(Any if value is None else value)
-        if port.serializer not in SERIALIZERS:
+        if port.serializer not in serializer_names():
             raise DefinitionError(
                 f'{where}: output "{name}" has no serializer {shown(port.serializer)}; '
-                f"there are: {', '.join(sorted(SERIALIZERS))}."
+                f"there are: {', '.join(serializer_names())}. register_serializer adds others."
             )
         outs[name] = port
     return outs

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
-from collections.abc import Mapping
 from typing import Any, Protocol
 
+from backfill.definitions.serializers import (
+    Serializer,
+    SerializerUnavailable,
+    serializer_named,
+    serializer_of,
+)
 from backfill.execution.faults import OutputMissing, OutputNotSerializable
 
 UNSET = "unset:"  # in place of a URL: the output was not yielded
@@ -36,43 +39,6 @@ class OutputStore(Protocol):
         ...
 
 
-class Serializer(Protocol):
-    """Turns a value into bytes and back; `suffix` marks its files."""
-
-    suffix: str
-
-    def dump(self, value: Any) -> bytes: ...
-
-    def load(self, data: bytes) -> Any: ...
-
-
-class PickleSerializer:
-    """Any Python value that pickle takes."""
-
-    suffix = ".pickle"
-
-    def dump(self, value: Any) -> bytes:
-        return pickle.dumps(value, protocol=5)
-
-    def load(self, data: bytes) -> Any:
-        return pickle.loads(data)
-
-
-class JsonSerializer:
-    """JSON values, readable by anything."""
-
-    suffix = ".json"
-
-    def dump(self, value: Any) -> bytes:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-
-    def load(self, data: bytes) -> Any:
-        return json.loads(data)
-
-
-SERIALIZERS: Mapping[str, Serializer] = {"pickle": PickleSerializer(), "json": JsonSerializer()}
-
-
 class FileOutputStore:
     """Keeps outputs as files in a local folder or at any URL that fsspec knows.
 
@@ -81,18 +47,16 @@ class FileOutputStore:
     appears whole or not at all.
     """
 
-    def __init__(self, base: str, serializers: Mapping[str, Serializer] = SERIALIZERS) -> None:
+    def __init__(self, base: str) -> None:
         self._local = "://" not in base or base.startswith("file://")
         if self._local:
             base = os.path.abspath(base.removeprefix("file://"))
         self._base = base.rstrip("/")
-        self._serializers = serializers
-        self._by_suffix = {one.suffix: one for one in serializers.values()}
 
     def save(
         self, *, run_id: int, attempt: int, step: str, output: str, value: Any, serializer: str
     ) -> str:
-        chosen = self._serializers[serializer]
+        chosen = serializer_named(serializer)
         data = _dump(chosen, value, step, output)
         folder = f"{self._base}/{run_id % 1000:03d}/{run_id}/{attempt}"
         name = f"{step}.{output}{chosen.suffix}"
@@ -104,11 +68,13 @@ class FileOutputStore:
 
     def load(self, url: str) -> Any:
         self._refuse_foreign(url)
-        serializer = self._by_suffix.get(os.path.splitext(url)[1])
+        serializer = serializer_of(os.path.splitext(url)[1])
         if serializer is None:
             raise OutputMissing(f"The output at {url} is of a kind that no serializer reads.")
         try:
             return serializer.load(_read(url, local=self._local))
+        except SerializerUnavailable as error:
+            raise OutputMissing(f"The output kept at {url} cannot be read: {error}.") from error
         except Exception as error:
             raise OutputMissing(
                 f"The output kept at {url} cannot be read ({type(error).__name__})."
@@ -123,6 +89,10 @@ class FileOutputStore:
 def _dump(serializer: Serializer, value: Any, step: str, output: str) -> bytes:
     try:
         return serializer.dump(value)
+    except SerializerUnavailable as error:
+        raise OutputNotSerializable(
+            f'Output "{output}" of step "{step}" cannot be kept: {error}.'
+        ) from error
     except Exception as error:
         raise OutputNotSerializable(
             f'Output "{output}" of step "{step}" is a {type(value).__name__} that cannot be kept '
