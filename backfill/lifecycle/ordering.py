@@ -33,10 +33,6 @@ class Ordered(Protocol):
     @property
     def max_active_runs(self) -> int | None: ...
     @property
-    def canary(self) -> int | None: ...
-    @property
-    def canary_only(self) -> bool: ...
-    @property
     def windows(self) -> Sequence[str | Mapping[str, Any]] | None: ...
 
 
@@ -61,11 +57,6 @@ def check_order(request: Ordered) -> None:
         raise Invalid(
             f"A backfill that {how} goes oldest first; ordering {request.ordering} would wait for "
             "what comes later. Leave one of the two out."
-        )
-    if request.canary is not None and not request.canary_only:
-        raise Invalid(
-            f"A backfill that {how} cannot begin with a canary, whose partitions are spread over "
-            "the selection. Leave one of the two out."
         )
 
 

@@ -29,7 +29,7 @@ class PoolSlots(Body):
     """How many slots a pool has."""
 
     slots: Annotated[int, Field(ge=0, le=MOST_SLOTS)] | None = Field(
-        description="0 closes the pool; null makes it the default again."
+        description="0 closes the pool; null makes it the default again.", examples=[4]
     )
 
 
@@ -54,5 +54,5 @@ class TagLimitRequest(Body):
     key: Name = Field(examples=["customer"])
     value: Name | None = Field(default=None, description="Null: each value has the limit.")
     max_active_runs: Annotated[int, Field(ge=0, le=MOST_SLOTS)] | None = Field(
-        description="Null takes the limit away."
+        description="Null takes the limit away.", examples=[2]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backfill.errors import Conflict, Invalid, NotFound
-from backfill.lifecycle import runs
+from backfill.lifecycle import guards, runs
 from backfill.lifecycle.passing import skip_partition
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.states import BackfillState, RunState
@@ -91,7 +91,6 @@ def test_the_heaviest_partition_goes_first_once_all_runs_are_made(house: House) 
         ({"depends_on_previous": True, "ordering": "newest"}, "oldest first"),
         ({"depends_on_previous": True, "ordering": "listed"}, "oldest first"),
         ({"depends_on_previous": True, "max_active_runs": 2}, "one partition at a time"),
-        ({"depends_on_previous": True, "canary": 3}, "canary"),
         ({"sequential": True, "max_active_runs": 5}, "one partition at a time"),
     ],
 )
@@ -300,3 +299,13 @@ def test_a_partition_is_not_skipped_and_queued_at_once(
     expected = {"refused": RunState.QUEUED, "skipped": RunState.SKIPPED}
     assert run.state == expected[raced.second]
     assert house.sick() == []
+
+
+def test_the_canary_of_a_line_is_its_first_partitions(house: House) -> None:
+    backfill_id = line(house, 4, canary=2)
+    while house.expand(backfill_id):
+        pass
+    assert [run_next(house), run_next(house)] == ["day-00", "day-01"]
+    assert house.admit() == [], "the rest waits for the canary"
+    guards.decide_canary(house.db, backfill_id)
+    assert [run_next(house), run_next(house)] == ["day-02", "day-03"]
