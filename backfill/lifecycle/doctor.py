@@ -99,11 +99,14 @@ _ARCHIVED = "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id)"
 RULES = [
     Rule(
         "runs.once",
-        "a backfill has one run of each partition it expanded, and all of them when it is done",
+        "a backfill has one run of each partition it expanded, those of its canary before that, "
+        "and all of them when it is done",
         "SELECT b.id AS backfill_id, NULL AS run_id, 'total ' || b.total || ', expanded ' || "
         "b.expanded || ', vanished ' || b.vanished || ', runs ' || count(r.id) AS found "
         "FROM backfills b LEFT JOIN runs r ON r.backfill_id = b.id AND r.generation = 0 "
-        "GROUP BY b.id HAVING b.expanded <> count(r.id) + b.vanished OR b.expanded > b.total "
+        "GROUP BY b.id HAVING (CASE WHEN b.canary IS NOT NULL AND b.expanded_at IS NULL "
+        "THEN count(r.id) + b.vanished NOT BETWEEN b.expanded AND b.expanded + b.canary "
+        "ELSE b.expanded <> count(r.id) + b.vanished END) OR b.expanded > b.total "
         "OR (b.expanded_at IS NOT NULL AND b.expanded <> b.total AND b.generation = 0) "
         "OR count(r.id) <> count(DISTINCT r.partition)",
     ),
