@@ -25,6 +25,7 @@ from backfill.storage.database import Database
 
 COOKIE = "backfill_session"
 CSRF_HEADER = "x-csrf-token"
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 LOCAL = Holder("local", Role.ADMIN)
 MAX_FAILURES = 30
 FAILURE_SECONDS = 60.0
@@ -74,6 +75,10 @@ class Door:
             self._tokens_exist = access.any_token(self._db)
         return not self._tokens_exist
 
+    def close(self) -> None:
+        """Ask everybody for a token from now on: one was made here."""
+        self._tokens_exist = True
+
     def require_safe(self) -> None:
         """Raise Invalid when others can reach an API that nobody could log in to."""
         if not self._local and not self._settings.sso_header and not access.any_token(self._db):
@@ -92,11 +97,7 @@ class Door:
             TooManyAttempts: This address tried too many wrong tokens lately.
         """
         if self.is_open():
-            if not is_loopback(hostname(request.headers.get("host", ""))):
-                raise Forbidden(
-                    "Without tokens this API answers only under a name of this machine."
-                )
-            return LOCAL
+            return _local_holder(request)
         if named := self._named_by_proxy(request):
             return named
         if token is not None:
@@ -118,10 +119,11 @@ class Door:
 
     def holder_of_token(self, request: Request, token: str) -> Holder:
         """Return who holds a token."""
-        address = _address(request)
-        self._failures.check(address)
         holder = access.holder_of_token(self._db, token)
         if holder is None:
+            # Who shares an address with a guesser, behind a proxy say, is not locked out.
+            address = _address(request)
+            self._failures.check(address)
             self._failures.add(address)
             raise Unauthorized("The token is not valid: unknown, revoked or expired.")
         return holder
@@ -137,9 +139,11 @@ class Door:
         return holder
 
     def _named_by_proxy(self, request: Request) -> Holder | None:
-        name = request.headers.get(self._settings.sso_header) if self._settings.sso_header else None
+        if not self._settings.sso_header:
+            return None
+        names = request.headers.getlist(self._settings.sso_header)
         address = _address(request)
-        if not name or address is None:
+        if not any(names) or address is None:
             return None
         try:
             peer = ipaddress.ip_address(address)
@@ -147,7 +151,28 @@ class Door:
             return None
         if not any(peer in network for network in self._proxies):
             return None
-        return Holder(name[:200], self._settings.sso_role)
+        if len(names) > 1:  # the proxy let one through that somebody sent it
+            raise Unauthorized(
+                f"{self._settings.sso_header} came more than once: let the proxy replace what it "
+                "is sent."
+            )
+        return Holder(names[0][:200], self._settings.sso_role)
+
+
+def _local_holder(request: Request) -> Holder:
+    """Return who asks while nobody has to log in.
+
+    Raises:
+        Forbidden: Others may be asking: by a foreign name, or through a proxy on this machine.
+    """
+    if not is_loopback(hostname(request.headers.get("host", ""))):
+        raise Forbidden("Without tokens this API answers only under a name of this machine.")
+    if any(name in request.headers for name in FORWARDED):
+        raise Forbidden(
+            "This came through a proxy, so others may reach this API. Make a token first: "
+            "backfill tokens create NAME --role admin --local."
+        )
+    return LOCAL
 
 
 def authorize(
@@ -164,13 +189,18 @@ def authorize(
         raise Forbidden(f'"{holder.name}" has the role {holder.role}; this needs {needed}.')
     request.state.holder = holder
     if request.method not in SAFE_METHODS and needed is not Role.VIEWER:
-        request.state.audit_id = access.note_request(
-            context.db,
-            holder,
-            method=request.method,
-            path=request.url.path[:1000],
-            address=_address(request),
-        )
+        record(request, holder)
+
+
+def record(request: Request, holder: Holder) -> None:
+    """Record that somebody is about to change something; `Audit` adds how it was answered."""
+    request.state.audit_id = access.note_request(
+        request.app.state.context.db,
+        holder,
+        method=request.method,
+        path=request.url.path[:1000],
+        address=_address(request),
+    )
 
 
 class Audit:

@@ -64,6 +64,8 @@ def create_token(
     """
     if not name.isprintable() or not 0 < len(name.strip()) <= MAX_NAME:
         raise Invalid(f"A token's name is 1 to {MAX_NAME} printable characters.")
+    if "/" in name or name.startswith("."):  # it is part of the address that revokes it
+        raise Invalid("A token's name holds no / and begins with no full stop.")
     if days is not None and not 0 < days <= 36_500:
         raise Invalid("A token is valid for more than 0 and at most 36500 days.")
     token = PREFIX + secrets.token_urlsafe(32)

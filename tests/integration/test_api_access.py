@@ -156,8 +156,42 @@ def test_guessing_tokens_is_slowed_down(api: TestClient, tokens: dict[Role, str]
     assert answer.json()["code"] == "too_many_attempts"
 
 
+def test_a_guesser_locks_nobody_out_who_has_a_token(
+    api: TestClient, tokens: dict[Role, str]
+) -> None:
+    for number in range(MAX_FAILURES + 1):
+        api.get("/api/v1/runs", headers=bearer(f"bf_{number}"))
+    assert api.get("/api/v1/runs", headers=bearer(tokens[Role.VIEWER])).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_without_tokens_nobody_gets_in_through_a_proxy(house: House, header: str) -> None:
+    with TestClient(app_of(house), base_url=HERE) as client:
+        answer = client.get("/api/v1/runs", headers={header: "203.0.113.9"})
+    assert answer.status_code == 403
+    assert "Make a token first" in answer.json()["detail"]
+
+
+def test_logging_in_is_recorded(api: TestClient, tokens: dict[Role, str]) -> None:
+    api.post("/api/v1/session", json={"token": tokens[Role.VIEWER]})
+    api.post("/api/v1/session", json={"token": "bf_wrong"})
+    audit = api.get("/api/v1/audit", headers=bearer(tokens[Role.OPERATOR])).json()["items"]
+    told = [(one["actor"], one["path"], one["status"]) for one in audit]
+    assert told == [("a viewer", "/api/v1/session", 201)]
+
+
+def test_a_token_of_any_name_can_be_revoked(
+    house: House, api: TestClient, tokens: dict[Role, str]
+) -> None:
+    with house.db.write() as conn:
+        conn.execute(house.db.sql("UPDATE tokens SET name = 'old/name' WHERE role = 'viewer'"))
+    answer = api.post("/api/v1/tokens/old%2Fname/revoke", headers=bearer(tokens[Role.ADMIN]))
+    assert answer.status_code == 204
+    assert api.get("/api/v1/runs", headers=bearer(tokens[Role.VIEWER])).status_code == 401
+
+
 def test_names_of_tokens_are_checked(house: House) -> None:
-    for wrong in ("", " ", "a\nb", "x" * 200):
+    for wrong in ("", " ", "a\nb", "x" * 200, "a/b", "..", ".hidden"):
         with pytest.raises(Invalid):
             access.create_token(house.db, wrong, Role.VIEWER)
     access.create_token(house.db, "n", Role.VIEWER)
@@ -212,6 +246,15 @@ def test_behind_tls_the_cookie_needs_tls(api: TestClient, tokens: dict[Role, str
 
 
 # -- a proxy that logs people in ----------------------------------------------------------------
+
+
+def test_a_name_that_comes_twice_is_not_believed(house: House) -> None:
+    app = app_of(house, sso_header="X-Forwarded-User", sso_proxies="10.0.0.0/8")
+    with TestClient(app, base_url=HERE, client=("10.1.2.3", 5)) as client:
+        sent = [("X-Forwarded-User", "mallory"), ("X-Forwarded-User", "ann")]
+        answer = client.get("/api/v1/session", headers=sent)
+    assert answer.status_code == 401
+    assert "more than once" in answer.json()["detail"]
 
 
 def test_a_trusted_proxy_names_who_is_asking(house: House) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from backfill.api.context import Actor, Api, Cursor, Holder, Limit, NamePath
 from backfill.api.cursors import decode_ints, encode
-from backfill.api.door import COOKIE, needs
+from backfill.api.door import COOKIE, needs, record
 from backfill.errors import Conflict
 from backfill.lifecycle import access
 from backfill.roles import Role
@@ -26,6 +26,7 @@ def log_in(
     if api.door.is_open():
         raise Conflict("Nobody has to log in here: no token was ever made.")
     holder = api.door.holder_of_token(request, body.token)
+    record(request, holder)
     secret = access.open_session(api.db, holder)
     response.set_cookie(
         COOKIE,
@@ -72,10 +73,11 @@ def get_tokens(api: Api) -> schemas.Tokens:
 def create_token(api: Api, actor: Actor, body: schemas.TokenRequest) -> schemas.NewToken:
     """Make a token; it is shown this once."""
     made = access.create_token(api.db, body.name, body.role, days=body.days, actor=actor)
+    api.door.close()
     return schemas.NewToken.model_validate(made)
 
 
-@router.post("/tokens/{name}/revoke", status_code=204)
+@router.post("/tokens/{name:path}/revoke", status_code=204)
 @needs(Role.ADMIN)
 def revoke_token(api: Api, name: NamePath) -> None:
     """Make a token and its sessions invalid at once."""
