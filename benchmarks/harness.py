@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import signal
@@ -300,13 +299,3 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     )
-
-
-def say(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool, **facts: Any) -> None:
-    """Print a benchmark's result as a table, or as one JSON document."""
-    if as_json:
-        print(json.dumps({"benchmark": title, "rows": list(rows), **facts}, indent=2))
-        return
-    print(f"\n{title}\n{table(rows)}")
-    for name, value in facts.items():
-        print(f"{name}: {value}")

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from benchmarks.goals import Row, parser, row, tell
-from benchmarks.throughput import bench
+from benchmarks.throughput import Measured, bench, rates_of
+
+MODES = ("packed", "single", "bare")
 
 
-def rows_of(measured: list[dict[str, Any]]) -> list[Row]:
+def rows_of(found: dict[str, Measured]) -> list[Row]:
     """Return the rows of a throughput measurement with the goal of SQLite."""
-    ours = measured[0]
-    rows = [row("packed, against bare Celery", ours["x_bare"], "x", at_least=2)]
-    for found in measured:
-        peak = max(found["peak_mb"].values())
-        rows.append(
-            row(
-                found["who"],
-                found["runs_per_s"],
-                "runs/s",
-                x_bare=found["x_bare"],
-                cpu_ms_per_run=found["cpu_ms_per_run"],
-                cpu_split=found["cpu_split"],
-                peak_mb=peak,
-            )
-        )
-    return rows
+    ratio = found["packed"].rate / found["bare"].rate
+    return [row("packed, against bare Celery", ratio, "x", at_least=2)] + rates_of(
+        found, cpu_goal=None
+    )
 
 
 def main() -> None:
@@ -34,14 +22,13 @@ def main() -> None:
     arguments.add_argument("--partitions", type=int, help="of the packed backfill (default 20,000)")
     arguments.add_argument("--rounds", type=int, help="default 3")
     asked = arguments.parse_args()
-    measured, _ = bench(
+    found = bench(
         partitions=asked.partitions or (2_000 if asked.quick else 20_000),
         rounds=asked.rounds or (1 if asked.quick else 3),
-        processes=2,
-        seconds=300.0,
         sqlite=True,
+        modes=MODES,
     )
-    tell("sqlite", rows_of(measured), as_json=asked.json)
+    tell("sqlite", rows_of(found), as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,39 @@
 """`python -m benchmarks.throughput`: tiny runs from submit to settled, beside bare Celery.
 
 N partitions of a pipeline of 3 no-op steps on PostgreSQL and Valkey with 2 prefork workers, task
-events on. Interleaved in one run: ours packed, ours with one run per message, bare Celery (one
-no-op task a partition, published with `Producer.batch`, nothing recorded) and a hand-written ORM
-task of 2 commits. Every row that should have been written is counted. The machine may be noisy:
-trust the ratios.
+events on, the API and one client of its live events. Interleaved in one run: ours packed, ours
+with one run per message, bare Celery (one no-op task a partition, published with
+`Producer.batch`, nothing recorded) and a hand-written ORM task of 2 commits. Every row that should
+have been written is counted. The machine may be noisy: trust the ratios and the CPU.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 from sqlalchemy import create_engine, text
 
 from backfill.definitions.process import DefinitionsProcess
 from backfill.lifecycle.backfills import BackfillRequest, submit
 from backfill.storage.database import Database
-from benchmarks.harness import Cost, Counter, Stack, measured, say, stack, wait_for
+from benchmarks.goals import Row, parser, row, tell
+from benchmarks.harness import Cost, Counter, Stack, measured, stack, wait_for
+from benchmarks.serving import Listener, api
 
-MODES = ("packed", "single", "bare", "orm")
+LABELS = {
+    "packed": "backfill, packed",
+    "single": "backfill, one run per message",
+    "bare": "bare Celery, nothing recorded",
+    "orm": "hand-written ORM task, 2 commits",
+}
 RATIOS = (("packed", "bare", 6.0), ("single", "bare", 0.75), ("packed", "orm", 15.0))
+CPU_MS = 0.5
+WARM_UP = 300
 
 
 class Ours:
@@ -41,15 +50,16 @@ class Ours:
         request = BackfillRequest("numbers", f"[0000000...{last}]", reprocess="all")
         with measured(roots, into):
             done = submit(self._db, self._definitions, request, at=datetime.now(UTC), limit=count)
-            wait_for(lambda: self._state(done.backfill_id) == "succeeded", self._seconds, "settled")
+            settled = partial(self._settled, done.backfill_id)
+            wait_for(settled, self._seconds, f"{count} runs settled", poll=0.05)
         self._check(done.backfill_id, count)
 
-    def _state(self, backfill_id: int) -> str:
+    def _settled(self, backfill_id: int) -> bool:
         with self._db.read() as conn:
             found = conn.execute(
                 self._db.sql("SELECT state FROM backfills WHERE id = :id"), {"id": backfill_id}
             )
-            return str(found.scalar_one())
+            return str(found.scalar_one()) == "succeeded"
 
     def _check(self, backfill_id: int, count: int) -> None:
         with self._db.read() as conn:
@@ -81,9 +91,12 @@ class Peers:
         from benchmarks.peers import app
 
         before = self._counter.total()
-        app.conf.broker_url = self._made.broker_url
         with measured(roots, into):
-            with app.producer_or_acquire() as producer, producer.batch():
+            with (
+                app.connection_for_write(self._made.broker_url) as connection,
+                app.amqp.Producer(connection) as producer,
+                producer.batch(),
+            ):
                 for n in range(count):
                     app.send_task(
                         f"peers.{task}",
@@ -111,66 +124,87 @@ class Peers:
         engine.dispose()
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What the rounds of one mode took, and how many runs each had."""
+
+    runs: int
+    costs: Sequence[Cost]
+
+    @property
+    def rate(self) -> float:
+        """The median of runs per second."""
+        return statistics.median(self.runs / cost.seconds for cost in self.costs)
+
+    @property
+    def cpu_ms(self) -> float:
+        """The median of CPU milliseconds per run, of all processes and the database."""
+        return statistics.median(cost.cpu_total for cost in self.costs) / self.runs * 1e3
+
+
+class Bench:
+    """The services that all modes share, and the modes."""
+
+    def __init__(self, made: Stack, services: ExitStack, *, processes: int, seconds: float) -> None:
+        self._made, self._processes, self._seconds = made, processes, seconds
+        self._definitions = services.enter_context(made.define())
+        self._db = made.database()
+        services.callback(self._db.dispose)
+        self._counter = Counter(made.folder / "counter")
+        made.extra["PEER_COUNTER"] = str(made.folder / "counter")
+        _peer_tables(made)
+
+    def run(self, mode: str, count: int) -> Cost:
+        """Run one mode once, its services up and warm."""
+        into: list[Cost] = []
+        with ExitStack() as services:
+            if mode in {"packed", "single"}:
+                self._ours(mode, count, into, services)
+            else:
+                self._peers(mode, count, into, services)
+        return into[0]
+
+    def _ours(self, mode: str, count: int, into: list[Cost], services: ExitStack) -> None:
+        packing = {} if mode == "packed" else {"BACKFILL_PACK_SECONDS": "0"}
+        client = services.enter_context(api(self._made))
+        services.enter_context(self._made.worker(processes=self._processes))
+        services.enter_context(self._made.coordinator(**packing))
+        services.enter_context(Listener(client))
+        ours = Ours(self._made, self._db, self._definitions, seconds=self._seconds)
+        ours.run(min(WARM_UP, count), [], roots={})  # every process is up and knows the pipeline
+        ours.run(count, into, roots=dict(self._made.roots))
+
+    def _peers(self, mode: str, count: int, into: list[Cost], services: ExitStack) -> None:
+        services.enter_context(self._made.worker(processes=self._processes, app="benchmarks.peers"))
+        peers = Peers(self._made, self._counter, self._seconds)
+        task = "orm" if mode == "orm" else "noop"
+        peers.run(task, min(WARM_UP, count), [], roots={})
+        peers.run(task, count, into, roots=dict(self._made.roots))
+
+
 def bench(
     *,
     partitions: int,
     rounds: int,
-    processes: int,
-    seconds: float,
-    sqlite: bool,
-    modes: Sequence[str] = MODES,
-    warm_ups: int = 1,
-) -> Any:
-    """Run everything interleaved; return rows and ratios."""
+    processes: int = 2,
+    seconds: float = 300.0,
+    sqlite: bool = False,
+    modes: Sequence[str] = tuple(LABELS),
+) -> dict[str, Measured]:
+    """Run everything interleaved; return what each mode took."""
+    sizes = {
+        "packed": partitions,
+        "single": partitions // 4,
+        "bare": partitions // 4,
+        "orm": partitions // 20,
+    }
     costs: dict[str, list[Cost]] = {mode: [] for mode in modes}
     with stack(partitions=max(partitions, 20_000), sqlite=sqlite) as made, ExitStack() as services:
-        definitions = services.enter_context(made.define())
-        db = made.database()
-        counter = Counter(made.folder / "counter")
-        _peer_tables(made)
-        peers = Peers(made, counter, seconds)
-        sizes = {
-            "packed": partitions,
-            "single": partitions // 4,
-            "bare": partitions // 4,
-            "orm": partitions // 20,
-        }
-        for turn in range(1 - warm_ups, rounds + 1):
-            for mode in costs:
-                count = 300 if turn < 1 else sizes[mode]  # turn 0 warms everything up
-                into: list[Cost] = []
-                _one(mode, count, into, made, db, definitions, peers, processes, seconds)
-                if turn > 0:
-                    costs[mode] += into
-        db.dispose()
-    return _rows(costs, sizes)
-
-
-def _one(
-    mode: str,
-    count: int,
-    into: list[Cost],
-    made: Stack,
-    db: Database,
-    definitions: DefinitionsProcess,
-    peers: Peers,
-    processes: int,
-    seconds: float,
-) -> None:
-    with ExitStack() as services:
-        if mode in {"packed", "single"}:
-            packing = {} if mode == "packed" else {"BACKFILL_PACK_SECONDS": "0"}
-            services.enter_context(made.worker(processes=processes))
-            services.enter_context(made.coordinator(**packing))
-            ours = Ours(made, db, definitions, seconds=seconds)
-            ours.run(200, [], roots={})  # every process is up and knows the pipeline
-            ours.run(count, into, roots=dict(made.roots))
-            return
-        made.extra["PEER_COUNTER"] = str(made.folder / "counter")
-        services.enter_context(made.worker(processes=processes, app="benchmarks.peers"))
-        task = "orm" if mode == "orm" else "noop"
-        peers.run(task, 50, [], roots={})
-        peers.run(task, count, into, roots=dict(made.roots))
+        shared = Bench(made, services, processes=processes, seconds=seconds)
+        for _ in range(rounds):
+            for mode in modes:
+                costs[mode].append(shared.run(mode, sizes[mode]))
+    return {mode: Measured(sizes[mode], found) for mode, found in costs.items()}
 
 
 def _peer_tables(made: Stack) -> None:
@@ -181,67 +215,61 @@ def _peer_tables(made: Stack) -> None:
     engine.dispose()
 
 
-def _rows(costs: dict[str, list[Cost]], sizes: dict[str, int]) -> Any:
-    rate: Callable[[str], float] = lambda mode: statistics.median(  # noqa: E731
-        sizes[mode] / cost.seconds for cost in costs[mode]
-    )
-    labels = {
-        "packed": "backfill, packed",
-        "single": "backfill, one run per message",
-        "bare": "bare Celery, nothing recorded",
-        "orm": "hand-written ORM task, 2 commits",
-    }
-    rows: list[dict[str, Any]] = []
-    for mode, found in costs.items():
-        cpu = statistics.median(c.cpu_total / sizes[mode] * 1000 for c in found)
-        peak = {k: max(c.peak_mb.get(k, 0) for c in found) for k in found[0].peak_mb}
-        split = {k: round(found[-1].cpu[k] / sizes[mode] * 1000, 3) for k in found[-1].cpu}
-        rows.append(
-            {
-                "who": labels[mode],
-                "runs": sizes[mode],
-                "runs_per_s": round(rate(mode)),
-                "x_bare": round(rate(mode) / rate("bare"), 2),
-                "cpu_ms_per_run": round(cpu, 3),
-                "cpu_split": split,
-                "peak_mb": peak,
-            }
+def rows_of(found: dict[str, Measured]) -> list[Row]:
+    """Return a row per goal, then one per mode."""
+    rows = [
+        row(
+            f"{LABELS[ours]}, against {LABELS[theirs]}",
+            found[ours].rate / found[theirs].rate,
+            "x",
+            at_least=goal,
         )
-    goals = {
-        f"{ours}_vs_{theirs}": _goal(rate(ours) / rate(theirs), goal)
         for ours, theirs, goal in RATIOS
-        if ours in costs and theirs in costs
-    }
-    goals["cpu_ms_per_run"] = _goal(float(rows[0]["cpu_ms_per_run"]), 0.5, at_most=True)
-    return rows, goals
+        if ours in found and theirs in found
+    ]
+    return rows + rates_of(found)
 
 
-def _goal(measured_value: float, goal: float, *, at_most: bool = False) -> dict[str, Any]:
-    met = measured_value <= goal if at_most else measured_value >= goal
-    return {"measured": round(measured_value, 3), "goal": goal, "met": met}
+def rates_of(found: dict[str, Measured], *, cpu_goal: float | None = CPU_MS) -> list[Row]:
+    """Return the CPU of a packed run with its goal, and the rate of every mode."""
+    rows = []
+    if "packed" in found:
+        packed = found["packed"].cpu_ms
+        what = f"{LABELS['packed']}: CPU per run, all processes and the database"
+        rows.append(row(what, packed, "ms", at_most=cpu_goal))
+    return rows + [
+        row(
+            LABELS[mode],
+            one.rate,
+            "runs/s",
+            runs=one.runs,
+            cpu_ms_per_run=round(one.cpu_ms, 3),
+            cpu_split={k: round(v / one.runs * 1e3, 3) for k, v in one.costs[-1].cpu.items()},
+            peak_mb=one.costs[-1].peak_mb,
+        )
+        for mode, one in found.items()
+    ]
 
 
 def main() -> None:
     """Print ratios, CPU per run and peak memory."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--partitions", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=300.0, help="limit of one measurement")
-    parser.add_argument("--sqlite", action="store_true", help="the embedded default database")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    rows, goals = bench(
-        partitions=asked.partitions,
-        rounds=asked.rounds,
+    arguments = parser(__doc__)
+    arguments.add_argument("--partitions", type=int, help="of the packed backfill (20,000)")
+    arguments.add_argument("--rounds", type=int, help="default 3")
+    arguments.add_argument("--processes", type=int, default=2)
+    arguments.add_argument("--seconds", type=float, default=300.0, help="limit of one measurement")
+    arguments.add_argument("--sqlite", action="store_true", help="the embedded default database")
+    arguments.add_argument("--modes", help=f"comma-separated; default {','.join(LABELS)}")
+    asked = arguments.parse_args()
+    found = bench(
+        partitions=asked.partitions or (2_000 if asked.quick else 20_000),
+        rounds=asked.rounds or (1 if asked.quick else 3),
         processes=asked.processes,
         seconds=asked.seconds,
         sqlite=asked.sqlite,
+        modes=asked.modes.split(",") if asked.modes else tuple(LABELS),
     )
-    if not asked.json:
-        for row in rows:
-            row["peak_mb"] = max(row["peak_mb"].values())
-    say("throughput", rows, as_json=asked.json, goals=goals)
+    tell("throughput", rows_of(found), as_json=asked.json)
 
 
 if __name__ == "__main__":
