@@ -18,8 +18,8 @@ class BackfillEdit(Body):
 
     note: Text | None = None
     tags: Tags | None = None
-    max_active_runs: int | None = Field(default=None, ge=1, le=MAX_INT)
-    priority: int | None = Field(default=None, ge=-1000, le=1000)
+    max_active_runs: int | None = Field(default=None, ge=1, le=MAX_INT, examples=[4])
+    priority: int | None = Field(default=None, ge=-1000, le=1000, examples=[10])
     ordering: Literal["oldest", "newest"] | None = None
     max_failures: int | None = Field(default=None, ge=0, le=1000)
     windows: list[str | dict[str, Any]] | None = Field(

@@ -62,6 +62,12 @@ class Ending:
 
 
 def reported(report: Report, row: Row[Any], retry_delay_us: int) -> Ending:
+    """Decide what becomes of an attempt that ended by itself.
+
+    A failure comes as RETRY while the pipeline's retry policy lasts. Where that is spent, or there
+    is none, the run's own budget may allow more: both count the same failures, so that a run is
+    tried again as often as the larger of the two allows.
+    """
     outcome = report.outcome
     assert outcome is not None
     if outcome.end is RunEnd.SUCCEEDED:
