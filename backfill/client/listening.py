@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -59,10 +58,7 @@ def _parsed(lines: Iterable[str]) -> Iterator[LiveEvent]:
             name, _, value = line.partition(":")
             fields[name] = value.removeprefix(" ")
         elif "event" in fields:
-            moves = (
-                Moves.model_validate(json.loads(fields["data"]))
-                if fields["event"] == "moves"
-                else None
-            )
+            told = fields["event"] == "moves"
+            moves = Moves.model_validate_json(fields["data"]) if told else None
             yield LiveEvent(id=fields["id"], name=fields["event"], moves=moves)
             fields = {}

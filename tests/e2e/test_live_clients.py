@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 pytestmark = ONLY_SQLITE
 
 CLIENTS = 50
-PARTITIONS = 500
+PARTITIONS = 2_000
 DEFINITIONS = f"""
 from backfill import Partition, PartitionSetDefinition, pipeline, step
 
