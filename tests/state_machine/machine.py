@@ -22,6 +22,7 @@ from backfill.definitions.in_process import LocalDefinitions
 from backfill.execution.outcomes import RunEnd
 from backfill.lifecycle import runs
 from backfill.states import StepState
+from tests.state_machine import verbs
 from tests.state_machine.world import Fault, World, new_world
 from tests.support.clock import VirtualClock
 from tests.support.databases import PostgresDatabases, SQLiteFiles
@@ -35,7 +36,8 @@ CALM_STEPS = 12  # nothing is given up before this: an empty world finds no bugs
 MOST_BACKFILLS = 4
 MOST_RUNS = 60
 
-TICKS = ["admit", "expand", "settle", "publish", "reap", "wake", "fold", "cancel", "prune"]
+TICKS = ["admit", "expand", "settle", "publish", "reap", "wake", "fold", "fold", "cancel", "prune"]
+TICKS += ["canary", "retry", "tell"]
 SAID = [StepState.RUNNING, StepState.RETRYING, StepState.SUCCEEDED]
 
 # What may happen, and how often among the rest.
@@ -46,6 +48,7 @@ HAPPENINGS = {
     "coordinate": 6,
     "say": 5,
     "steer": 3,
+    "control": 4,
     "time_passes": 3,
     "beat": 2,
     "worker_ends": 2,
@@ -108,7 +111,9 @@ def staged(databases: SQLiteFiles | PostgresDatabases) -> Iterator[Stage]:
     shops: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="backfill-") as folder,
-        loaded(LIFECYCLE, Path(folder), dynamic_keys=lambda name: list(shops)) as definitions,
+        loaded(
+            LIFECYCLE + verbs.CONTROL, Path(folder), dynamic_keys=lambda name: list(shops)
+        ) as definitions,
     ):
         yield FreshStage(definitions, shops, databases)
 
@@ -169,13 +174,10 @@ class Lifecycle(RuleBasedStateMachine):
 
     def submit(self, draw: Draw) -> None:
         if len(self.world.seen.backfills) < MOST_BACKFILLS:
-            wanted = {
-                "ordering": draw(st.sampled_from(["oldest", "newest"])),
-                "max_active_runs": draw(st.sampled_from([None, None, 1, 2])),
-                "max_failures": draw(st.integers(0, 2)),
-                "priority": draw(st.integers(0, 1)),
-            }
-            self.world.submit(draw(WHICH), draw(st.integers(1, 6)), draw(FAULTS), **wanted)
+            asked = verbs.wanted(draw)
+            set_name = draw(st.sampled_from(verbs.SETS))
+            first, count, fault = draw(WHICH), draw(st.integers(1, 6)), draw(FAULTS)
+            self.world.submit(first, count, fault, set_name=set_name, **asked)
 
     def launch(self, draw: Draw) -> None:
         if len(self.world.seen.runs) < MOST_RUNS:
@@ -186,6 +188,11 @@ class Lifecycle(RuleBasedStateMachine):
         verb = draw(st.sampled_from(verbs))
         if backfill_id := _one(self.world.open(), draw):
             self.world.operate(lambda: getattr(self.world.house, verb)(backfill_id), draw(FAULTS))
+
+    def control(self, draw: Draw) -> None:
+        """One of the verbs of Control, on any backfill, also one that is over."""
+        if backfill_id := _one(sorted(self.world.seen.backfills), draw):
+            verbs.control(self.world, draw, backfill_id, draw(WHICH), draw(FAULTS))
 
     def cancel_run(self, draw: Draw) -> None:
         run_id = _one(sorted(self.world.seen.runs), draw)
@@ -225,10 +232,18 @@ class Lifecycle(RuleBasedStateMachine):
                 world.fold(draw(st.integers(1, 20)), fault)
             case "prune":
                 world.prune()
+            case "tell":
+                world.tell(fault)
             case "publish":
                 world.publish_again(fault, hurry=draw(st.booleans()))
             case _ if backfill_id := _one(world.open(), draw):
-                act = {"expand": world.expand_some, "settle": world.settle, "cancel": world.wind}
+                act = {
+                    "expand": world.expand_some,
+                    "settle": world.settle,
+                    "cancel": world.wind,
+                    "canary": world.decide_canary,
+                    "retry": world.retry_some,
+                }
                 act[tick](backfill_id, fault)
 
     # -- the network --------------------------------------------------------------------------

@@ -8,19 +8,31 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from backfill.definitions.in_process import LocalDefinitions
-from backfill.errors import Conflict
+from backfill.errors import BackfillError, Conflict
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunEnd, RunOutcome, StepOutcome
-from backfill.lifecycle import backfills, doctor, folding, moves, runs
+from backfill.lifecycle import (
+    backfills,
+    doctor,
+    folding,
+    guards,
+    moves,
+    outbox,
+    retrying,
+    runs,
+)
 from backfill.lifecycle.moves import Claim, Report
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.settings import Settings
 from backfill.states import BACKFILL_FINAL, RUN_FINAL, BackfillState, RunState, StepState
-from tests.state_machine.watching import Moment, watch
+from backfill.storage.database import Database
+from tests.state_machine.endings import go_on, let_go
+from tests.state_machine.watching import DEFAULT_SLOTS, Moment, watch
 from tests.support.clock import SECOND, VirtualClock
 from tests.support.failpoints import ForgetfulDatabase, crash_before
 from tests.support.house import House
@@ -29,6 +41,7 @@ T = TypeVar("T")
 ERROR = ErrorInfo("ValueError", "no", "Traceback: no")
 LINE = LogLine("a", 1, "info", "said")
 SHOPS = [f"shop-{n}" for n in range(8)]
+ALL_EVENTS = '["started", "paused", "breaker_tripped", "finished"]'
 ROUNDS = 80
 
 # What befalls the process that writes: nothing, the answer of its commit is lost, or it dies
@@ -105,10 +118,16 @@ class World:
 
     # -- coordinators -------------------------------------------------------------------------
 
-    def submit(self, first: int, count: int, fault: Fault, **wanted: Any) -> None:
+    def submit(
+        self, first: int, count: int, fault: Fault, *, set_name: str = "shops", **wanted: Any
+    ) -> None:
+        """Submit; a selection that is all blocked, or a canary of nothing, is refused."""
         chosen = self.house.shops[first % len(self.house.shops) :][:count]
         selection = ", ".join(chosen)
-        self.do(lambda: self.house.submit(selection, "shops", **wanted), fault)
+        try:
+            self.do(lambda: self.house.submit(selection, set_name, **wanted), fault)
+        except BackfillError:
+            self.note("refused")
 
     def expand_some(self, backfill_id: int, fault: Fault, *, limit: int = 2) -> None:
         self.do(lambda: self.house.expand(backfill_id, limit=limit), fault)
@@ -123,10 +142,9 @@ class World:
         self.admit(None)
         self.look()
         for backfill_id in self.open():
-            self.wind(backfill_id, None)
-            self.look()
-            self.settle(backfill_id, None)
-            self.look()
+            for act in (self.decide_canary, self.retry_some, self.wind, self.settle):
+                act(backfill_id, None)
+                self.look()
 
     def admit(self, fault: Fault) -> None:
         messages = self.do(self.house.admit, fault)
@@ -160,6 +178,19 @@ class World:
 
     def prune(self) -> None:
         self.transact(lambda conn: folding.prune_feed(self.db, conn, older_than_us=60 * SECOND))
+
+    def decide_canary(self, backfill_id: int, fault: Fault) -> None:
+        self.do(lambda: guards.decide_canary(self.db, backfill_id), fault)
+
+    def retry_some(self, backfill_id: int, fault: Fault) -> None:
+        self.do(lambda: retrying.retry_chunk(self.db, backfill_id, limit=2), fault)
+
+    def tell(self, fault: Fault) -> None:
+        """Mark what hooks are to be told, and note one of it as told."""
+        due = self.transact(lambda conn: outbox.due(self.db, conn, limit=4), fault)
+        for delivery in (due or [])[:1]:
+            self.do(partial(outbox.delivered, self.db, delivery), fault)
+            self.note("told")
 
     def settle(self, backfill_id: int, fault: Fault) -> None:
         self.do(lambda: backfills.settle(self.db, backfill_id), fault)
@@ -280,9 +311,9 @@ class World:
 
     def live_on(self) -> None:
         """With all faults off, everything comes to its end."""
-        for backfill_id in self.open(BackfillState.PAUSED):
-            self.house.resume(backfill_id)
+        let_go(self)
         for _ in range(ROUNDS):
+            go_on(self)
             if not self.unfinished():
                 break
             self._round()
@@ -307,6 +338,8 @@ class World:
         for ids in list(self.wire):
             self.house.succeed(*self.house.claim(ids))
         for backfill_id in self.open():
+            guards.decide_canary(self.db, backfill_id)
+            retrying.retry_chunk(self.db, backfill_id, limit=3)
             if self.house.backfill(backfill_id).state == BackfillState.CANCELING:
                 backfills.cancel_chunk(self.db, backfill_id)
             self.house.settle(backfill_id)
@@ -324,6 +357,10 @@ class World:
         return left + [("backfill", i, "open") for i in self.open()]
 
 
+def _json(db: Database, text: str) -> str:
+    return f"CAST('{text}' AS json)" if db.postgres else f"'{text}'"
+
+
 def _step(name: str, state: StepState) -> StepOutcome:
     finished = None if state in (StepState.RUNNING, StepState.RETRYING) else 2
     return StepOutcome(name, state, tries=1, started_at=1, finished_at=finished)
@@ -339,11 +376,19 @@ def new_world(
         tiny: Runs are known to be tiny, so that several go into one message.
     """
     db = clock.open(ForgetfulDatabase)
-    settings = Settings(queued_per_slot=2, pack_seconds=0.1, pack_limit=3, max_crashes=2)
+    settings = Settings(
+        queued_per_slot=2, pack_seconds=0.1, pack_limit=3, max_crashes=2, pool_slots=DEFAULT_SLOTS
+    )
     house = House(db, definitions, settings, clock=clock, shops=shops)
     shops[:] = SHOPS
     house.worker()
     with db.write() as conn:
         sql = "INSERT INTO pipelines (name, runs, mean_run_us) VALUES ('work', :runs, 1000)"
         conn.execute(db.sql(sql), {"runs": 100 if tiny else 0})
+        conn.execute(
+            db.sql(
+                "INSERT INTO webhooks (name, url, format, events, created_at) "
+                f"VALUES ('ops', 'https://example.com/', 'json', {_json(db, ALL_EVENTS)}, {{now}})"
+            )
+        )
     return World(clock, db, house)
