@@ -34,3 +34,9 @@ parts = PartitionSetDefinition(
     pipeline_name="shaky",
     partition_fn=lambda: [Partition(f"part-{n}") for n in range(1, 9)] + [Partition(HOSTILE)],
 )
+
+parts_every_day = parts.create_schedule_definition(
+    "parts_every_day",
+    "0 6 * * *",
+    partition_selector=lambda context, partition_set: partition_set.get_partition("part-1"),
+)

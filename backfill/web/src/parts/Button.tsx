@@ -16,5 +16,5 @@ export function Button({
 
 /** The same look for a link. */
 export function buttonClass(kind: Kind = 'plain', small = false, more = ''): string {
-  return `${styles.button} ${styles[kind]} ${small ? styles.small : ''} ${more}`.trim()
+  return `${styles.button} ${styles[kind] ?? ''} ${small ? styles.small : ''} ${more}`.trim()
 }

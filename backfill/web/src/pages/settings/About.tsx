@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 
 import { definitionsQuery } from '@/api/definitions'
-import { sessionQuery, useLogOut } from '@/api/session'
-import { Button } from '@/parts/Button'
+import { sessionQuery } from '@/api/session'
 import { Loaded } from '@/parts/Shown'
 import { Time } from '@/parts/Time'
 import styles from './About.module.css'
@@ -13,20 +12,12 @@ export function About() {
   const session = useQuery(sessionQuery)
   const health = useQuery(healthQuery)
   const definitions = useQuery(definitionsQuery)
-  const logOut = useLogOut()
   return (
     <div className="panel padded">
       <dl className={styles.facts}>
         <dt>You are</dt>
-        <dd className="row">
-          <span className="break">
-            {session.data?.name}, {session.data?.role}
-          </span>
-          {session.data?.csrf_token && (
-            <Button small disabled={logOut.isPending} onClick={() => logOut.mutate()}>
-              Log out
-            </Button>
-          )}
+        <dd className="break">
+          {session.data?.name}, {session.data?.role}
         </dd>
         <dt>Backfill</dt>
         <dd>{health.data ? `${health.data.version}, ${health.data.status}` : '–'}</dd>

@@ -3,6 +3,7 @@ import { Check, Copy } from 'lucide-react'
 import { useId, useState, type SyntheticEvent } from 'react'
 
 import { api, call } from '@/api/client'
+import { useLogIn } from '@/api/session'
 import { Button } from '@/parts/Button'
 import { Dialog } from '@/parts/overlays'
 import { ProblemLine } from '@/parts/Shown'
@@ -15,20 +16,27 @@ const MEANING: Record<Role, string> = {
   admin: 'may also make and revoke tokens',
 }
 
-/** Asks for a name and a role, then shows the token, once. */
-export function NewTokenDialog({ onClose }: { onClose: () => void }) {
+/**
+ * Asks for a name and a role, then shows the token, once. The `first` one closes a server that was
+ * open to whoever reached it: it is an admin's, and this browser goes on with it.
+ */
+export function NewTokenDialog({ first, onClose }: { first: boolean; onClose: () => void }) {
   const client = useQueryClient()
+  const logIn = useLogIn()
   const fields = { name: useId(), role: useId(), days: useId() }
   const [name, setName] = useState('')
-  const [role, setRole] = useState<Role>('operator')
+  const [role, setRole] = useState<Role>(first ? 'admin' : 'operator')
   const [days, setDays] = useState('')
   const make = useMutation({
-    mutationFn: () =>
-      call(
+    mutationFn: async () => {
+      const made = await call(
         api.POST('/api/v1/tokens', {
           body: { name: name.trim(), role, days: days.trim() ? Number(days) : null },
         }),
-      ),
+      )
+      if (first) await logIn.mutateAsync(made.token)
+      return made
+    },
     onSuccess: () => client.invalidateQueries({ queryKey: ['tokens'] }),
   })
   const submit = (event: SyntheticEvent) => {
@@ -55,6 +63,7 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
           <select
             id={fields.role}
             value={role}
+            disabled={first}
             onChange={(event) => setRole(event.target.value as Role)}
           >
             {ROLES.map((one) => (
@@ -63,6 +72,11 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
               </option>
             ))}
           </select>
+          {first && (
+            <span className="small soft">
+              The first token is an admin&apos;s: from then on everybody has to log in.
+            </span>
+          )}
         </div>
         <div className="field">
           <label htmlFor={fields.days}>Days it is valid; empty: until revoked</label>

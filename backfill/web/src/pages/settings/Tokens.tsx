@@ -18,12 +18,20 @@ export function Tokens() {
   const may = useMay('admin')
   const tokens = useQuery({ ...tokensQuery, enabled: may })
   const [making, setMaking] = useState(false)
+  const [first, setFirst] = useState(false)
   const [revoking, setRevoking] = useState<Token | null>(null)
   if (!may) return <Empty title="Not allowed">Only admins see tokens.</Empty>
   return (
     <div className="stack">
       <div className="row">
-        <Button kind="primary" onClick={() => setMaking(true)}>
+        <Button
+          kind="primary"
+          disabled={!tokens.data}
+          onClick={() => {
+            setFirst(tokens.data?.items.length === 0) // stays so when the list grows
+            setMaking(true)
+          }}
+        >
           New token…
         </Button>
       </div>
@@ -39,7 +47,7 @@ export function Tokens() {
           )
         }
       </Loaded>
-      {making && <NewTokenDialog onClose={() => setMaking(false)} />}
+      {making && <NewTokenDialog first={first} onClose={() => setMaking(false)} />}
       {revoking && <RevokeDialog token={revoking} onClose={() => setRevoking(null)} />}
     </div>
   )
