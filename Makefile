@@ -15,7 +15,7 @@ READY_DEV := $(VENV)/.ready-dev
 WEB := backfill/web/dist/.built-from
 INSTALL = $(BIN)/uv $(UV_CERTS) pip install -q --python $(BIN)/python
 
-.PHONY: help demo test fuzz check oracle lock clean web web-types
+.PHONY: help demo test stories mutants fuzz check oracle lock clean web web-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; \
@@ -31,6 +31,12 @@ test: $(READY_DEV) $(WEB) ## run all tests (ARGS passes through to pytest)
 	$(BIN)/python -m pytest tests/e2e tests/web $(ARGS) || status=$$?; \
 	$(BIN)/python backfill/web/build.py test || status=$$?; \
 	exit $$status
+
+stories: $(READY_DEV) ## 10,000 steps of everything that may happen to a backfill (ARGS="--steps 50000 --postgres URL")
+	$(BIN)/python -m tests.state_machine $(ARGS)
+
+mutants: $(READY_DEV) ## take every guard out of a copy and see that a test notices (ARGS="--only pools --jobs 4")
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 fuzz: $(READY_DEV) ## send many requests to every route, as every role (ARGS="--examples 500 --seed 7")
 	$(BIN)/python -m tests.fuzz $(ARGS)

@@ -210,6 +210,13 @@ def test_partial_reports_show_a_step_on_its_way_and_its_end(house: House) -> Non
     assert steps(house, claim.run_id) == {(1, "a"): "succeeded", (1, "b"): "succeeded"}
 
 
+def test_a_step_that_ended_is_not_told_to_run_again(house: House) -> None:
+    (claim,) = house.running(1)
+    house.record(Report(claim, steps=steps_ok("a")))
+    house.record(Report(claim, steps=[step("a", StepState.RUNNING)]))
+    assert steps(house, claim.run_id) == {(1, "a"): "succeeded"}
+
+
 @pytest.mark.parametrize("end", [e for e in RunEnd if e is not RunEnd.SUCCEEDED])
 def test_no_step_is_left_running_when_its_attempt_is_over(house: House, end: RunEnd) -> None:
     """A worker that stops in the middle of a step may not say how that step ended."""

@@ -12,6 +12,7 @@ from backfill.coordinator.ticks import Ticks
 from backfill.errors import Unavailable
 from backfill.lifecycle import fleet
 from backfill.states import BackfillState
+from tests.support.failpoints import every_crash
 from tests.support.house import House
 
 
@@ -125,6 +126,37 @@ def test_a_coordinator_that_lost_its_lead_admits_nothing(house: House, ticks: Ti
     ticks.turn(old)
     assert ticks.deposed
     assert set(house.states(1)) == {"pending"}
+
+
+def test_a_lead_of_an_earlier_epoch_is_over(house: House) -> None:
+    first = lead(house)
+    house.advance(11)
+    lead(house, "another")
+    house.advance(11)
+    again = lead(house)
+    leading = [
+        house.db.transact(
+            lambda conn, epoch=epoch: fleet.still_leading(house.db, conn, house.holder, epoch)
+        )
+        for epoch in (first, again)
+    ]
+    assert leading == [False, True]
+
+
+def test_nothing_is_sent_before_it_is_committed(house: House, broker_url: str) -> None:
+    house.settings = house.settings.model_copy(update={"broker_url": broker_url})
+    publisher = Publisher(house.settings, wake=lambda: None)
+    ticks = Ticks(house.db, house.definitions, house.settings, publisher, house.holder)
+    turn(house, ticks, times=1)
+    ticks.close()  # its threads; it still does what it is told
+    house.ready(2)
+    for _ in every_crash(house.db, ticks.admit):
+        if house.states(1) == {"queued": 2}:
+            break  # it died after the commit, before it sent
+    publisher.close()
+    looking = Publisher(house.settings, wake=lambda: None)
+    assert looking.depth(house.settings.default_queue) == 0
+    looking.close()
 
 
 def test_after_an_outage_no_lease_is_taken_away_for_one_lease_time(
