@@ -49,8 +49,8 @@ def bench(count: int, samples: int, writes: int) -> list[Row]:
         definitions = services.enter_context(made.define())
         db = made.database()
         services.callback(db.dispose)
-        loaded = _load(db, count)
-        computed = _compute(db, definitions, count)
+        loaded = load(db, count)
+        computed = compute(db, definitions, count)
         client = services.enter_context(api(made))
         services.enter_context(made.worker(processes=2))
         services.enter_context(made.coordinator())
@@ -76,7 +76,7 @@ def bench(count: int, samples: int, writes: int) -> list[Row]:
     ]
 
 
-def _load(db: Database, count: int) -> float:
+def load(db: Database, count: int) -> float:
     ids = loading.named(db, SET, PIPELINE)
     started = time.perf_counter()
     with db.write() as conn:
@@ -89,7 +89,7 @@ def _load(db: Database, count: int) -> float:
     return seconds
 
 
-def _compute(db: Database, definitions: DefinitionsProcess, count: int) -> float:
+def compute(db: Database, definitions: DefinitionsProcess, count: int) -> float:
     """Compute every block as the coordinator would; return seconds per block."""
     at = windows.now()
     blocks = range(-(-count // BLOCK))

@@ -14,10 +14,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 WEB = Path(__file__).resolve().parent
 DIST = WEB / "dist"
+BUILDING = WEB / ".building"
+LOCK = WEB / ".building.lock"
 MODULES = WEB / "node_modules"
 BUILT = DIST / ".built-from"
 INSTALLED = MODULES / ".installed-from"
@@ -34,17 +42,24 @@ class CannotBuild(Exception):
 
 def build() -> bool:
     """Build the app into `dist/` unless it is there already; return whether anything was done."""
-    wanted = digest(sources())
-    if built_from() == wanted:
-        return False
-    install()
-    npm("run", "build")
-    BUILT.write_text(wanted)
+    with _one_at_a_time():
+        wanted = digest(sources())
+        if built_from() == wanted:
+            return False
+        _install()
+        npm("run", "build", "--", "--outDir", BUILDING.name, "--emptyOutDir")
+        (BUILDING / BUILT.name).write_text(wanted)
+        _replace_dist()
     return True
 
 
 def install() -> None:
     """Install what package-lock.json names, unless that is done."""
+    with _one_at_a_time():
+        _install()
+
+
+def _install() -> None:
     wanted = digest([WEB / "package.json", WEB / "package-lock.json"])
     if INSTALLED.exists() and INSTALLED.read_text() == wanted:
         return
@@ -100,6 +115,25 @@ def has_node() -> bool:
     told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     found = re.match(r"v(\d+)\.(\d+)", told)
     return found is not None and (int(found[1]), int(found[2])) >= LEAST_NODE
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Hold the tools' lock; where the system has none, go on without."""
+    with open(LOCK, "w") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _replace_dist() -> None:
+    """Put the new app in the place of the old one, which is served until then."""
+    old = WEB / ".building-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if DIST.exists():
+        DIST.rename(old)
+    BUILDING.rename(DIST)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _is_source(file: Path) -> bool:

@@ -4,7 +4,7 @@ import globals from 'globals'
 import ts from 'typescript-eslint'
 
 export default ts.config(
-  { ignores: ['dist', 'node_modules', 'src/**/*.generated.ts', 'public'] },
+  { ignores: ['dist', '.building*', 'node_modules', 'src/**/*.generated.ts', 'public'] },
   js.configs.recommended,
   {
     files: ['src/**/*.{ts,tsx}'],

@@ -149,7 +149,7 @@ export function Detail(props: Props) {
   const inSight = sightInSet(sight, at, filtered)
   const height = HEADER + Math.min((rows.length + 1) * ROW, 560) + FOOTER
   return (
-    <div className={styles.detail}>
+    <div className={styles.detail} data-ready={columns.ready || undefined}>
       <div className={styles.stripRow}>
         <Strip
           buckets={buckets}
@@ -207,7 +207,7 @@ export function Detail(props: Props) {
           onPage={(first) => setSight([first, Math.min(count, first + 60)])}
         />
       ) : (
-        <div className={styles.grid} data-ready={columns.ready || undefined}>
+        <div className={styles.grid}>
           <Steps
             rows={rows}
             figures={figures}

@@ -1,0 +1,157 @@
+"""The Run Matrix: the seed's story, what is selected, what a box tells, what keys do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import Tab
+from tests.support.stack import Stack
+from tests.web.pipelines import HOSTILE
+
+MAY = "/partition-sets/date_partition_set"
+PARTS = "/partition-sets/parts"
+
+
+def open_matrix(app: Tab, path: str) -> Page:
+    """Open a matrix and wait until its columns are there."""
+    page = app.open(path)
+    expect(page.locator("[data-ready]")).to_be_visible()
+    return page
+
+
+def press(page: Page, *keys: str) -> None:
+    """Press keys in the matrix."""
+    box = page.get_by_role("application", name=re.compile("^Run Matrix"))
+    box.focus()
+    for key in keys:
+        box.press(key)
+
+
+def test_the_seeds_story(app: Tab, stack: Stack) -> None:
+    page = open_matrix(app, f"{MAY}?view=table")
+    table = page.get_by_role("table")
+    rows = table.get_by_role("row")
+    expect(rows).to_have_count(32)  # a line of headers and 31 partitions
+    expect(table.get_by_role("columnheader")).to_have_text(
+        ["Partition", "Run", "process_data_for_date", "post_slack_message", "Runs"]
+    )
+    stack.submit("date_partition_set", "all")
+    first = rows.filter(has_text="2020-05-01")
+    expect(first.get_by_text("succeeded")).to_have_count(3, timeout=60_000)
+    expect(rows.filter(has_text="2020-05-31").get_by_text("succeeded")).to_have_count(
+        3, timeout=60_000
+    )
+    first.get_by_role("button").first.click()
+    box = page.get_by_role("complementary", name="Box")
+    expect(box.get_by_role("heading", name="2020-05-01, process_data_for_date")).to_be_visible()
+    expect(box.get_by_role("region", name="Attempt 1").get_by_text("succeeded")).to_be_visible()
+    expect(box.get_by_role("log")).to_contain_text("processing data for 2020-05-01")
+    box.get_by_text("Config used").click()
+    expect(box.get_by_text("2020-05-01", exact=False).last).to_be_visible()
+
+
+def test_a_failure_shows_its_error_as_text(app: Tab, stack: Stack) -> None:
+    stack.wait_final(stack.submit("parts", "all"))
+    page = open_matrix(app, f"{PARTS}?part=part-3&step=check")
+    box = page.get_by_role("complementary", name="Box")
+    expect(box.get_by_text("ValueError").first).to_be_visible()
+    expect(box.get_by_text(HOSTILE).first).to_be_visible()
+    box.get_by_text("Traceback").first.click()
+    expect(box.get_by_text("pipelines.py").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"/partition-sets/parts$"))
+
+
+def test_failures_and_gaps_narrow_the_columns(app: Tab, stack: Stack) -> None:
+    stack.wait_final(stack.submit("parts", "all"))
+    page = open_matrix(app, f"{PARTS}?view=table")
+    page.get_by_label("Failures and gaps only").check()
+    expect(page).to_have_url(re.compile("gaps=1"))
+    expect(page.get_by_role("rowheader")).to_have_text(["part-3"])
+    page.go_back()
+    expect(page.get_by_role("rowheader")).to_have_count(9)
+
+
+def test_columns_dragged_over_become_a_selection(app: Tab) -> None:
+    page = open_matrix(app, MAY)
+    canvas = page.locator("canvas").last
+    box = canvas.bounding_box()
+    assert box is not None
+    width = 24  # of a column
+    y = box["y"] + 60  # in the labels
+    page.mouse.move(box["x"] + 2.5 * width, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 5.5 * width, y, steps=4)
+    page.mouse.up()
+    text = page.get_by_role("textbox", name="Selection")
+    expect(text).to_have_value("[2020-05-03...2020-05-06]")
+    expect(page.get_by_role("link", name="Launch 4")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"sel="))
+
+
+def test_a_text_becomes_chosen_columns_and_mistakes_are_told(app: Tab) -> None:
+    page = open_matrix(app, MAY)
+    text = page.get_by_role("textbox", name="Selection")
+    text.fill("[2020-05-01...2020-05-07] ! 2020-05-03")
+    text.press("Enter")
+    expect(page.get_by_role("link", name="Launch 6")).to_be_visible()
+    app.forgive("422")
+    text.fill("2020-05-32")
+    text.press("Enter")
+    expect(page.get_by_text("2020-05-32", exact=False).last).to_be_visible()
+    expect(text).to_have_attribute("aria-invalid", "true")
+
+
+def test_keys_move_open_and_choose(app: Tab, stack: Stack) -> None:
+    stack.wait_final(stack.submit("parts", "part-2"))
+    page = open_matrix(app, PARTS)
+    press(page, "Home", "ArrowRight", "ArrowDown")
+    expect(page.get_by_text(re.compile("^part-2, load: "))).to_be_attached()
+    press(page, " ")
+    expect(page.get_by_role("textbox", name="Selection")).to_have_value("part-2")
+    press(page, "Shift+ArrowRight")
+    expect(page.get_by_role("textbox", name="Selection")).to_have_value("[part-2...part-3]")
+    press(page, "ArrowLeft", "Enter")
+    expect(page.get_by_role("heading", name="part-2, load")).to_be_visible()
+
+
+def test_a_hostile_key_is_chosen_in_quotes(app: Tab) -> None:
+    page = open_matrix(app, PARTS)
+    press(page, "End", " ")
+    expect(page.get_by_role("textbox", name="Selection")).to_have_value(f'"{HOSTILE}"')
+    expect(page.get_by_role("link", name="Launch 1")).to_be_visible()
+
+
+def test_a_step_query_narrows_the_rows(app: Tab) -> None:
+    page = open_matrix(app, f"{PARTS}?steps=*check")
+    expect(page.get_by_title("store", exact=False)).to_have_count(0)
+    page.get_by_role("searchbox", name="Steps").fill("check+")
+    page.get_by_role("searchbox", name="Steps").press("Enter")
+    expect(page).to_have_url(re.compile(r"steps=check"))
+    expect(page.get_by_title(re.compile("^store"))).to_be_visible()
+    expect(page.get_by_title(re.compile("^load"))).to_have_count(0)
+
+
+def test_a_box_is_run_again_from_its_panel(app: Tab, stack: Stack) -> None:
+    stack.wait_final(stack.submit("parts", "part-5"))
+    page = open_matrix(app, f"{PARTS}?part=part-5&step=store")
+    box = page.get_by_role("complementary", name="Box")
+    runs = box.get_by_role("group").filter(has_text="Run ")
+    expect(box.get_by_role("button", name="Run again")).to_be_enabled()
+    before = runs.count()
+    box.get_by_role("button", name="Run again").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("store")
+    dialog.get_by_role("button", name="Run again").click()
+    expect(dialog).to_be_hidden()
+    expect(runs).to_have_count(before + 1)
+    expect(runs.first.get_by_text("succeeded").first).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize("query", ["?colour=age", "?colour=duration&size=large", "?previous=1"])
+def test_other_colours_are_drawn_without_a_word(app: Tab, query: str) -> None:
+    open_matrix(app, f"{PARTS}{query}")
