@@ -16,6 +16,7 @@ from backfill.lifecycle import moves
 from backfill.lifecycle.names import pipeline_id, set_id
 from backfill.lifecycle.pooling import register_pools
 from backfill.lifecycle.requests import QUEUE_TAG
+from backfill.settings import get_settings
 from backfill.storage.database import Database, decoded, to_json
 from backfill.storage.queries.blocks import blocks_of
 from backfill.storage.queries.statuses import InFlight, Looked, in_flight, set_of
@@ -112,9 +113,10 @@ def _of_run(run: TickRun, tags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _priority(tags: Mapping[str, str]) -> int:
-    """Return the priority that a tag gives, 0 where it is no number."""
+    """Return the priority that a tag gives, that of all schedules where it gives no number."""
+    usual = get_settings().schedule_priority
     try:
-        wanted = int(tags.get(PRIORITY_TAG, "0")[:9])
+        wanted = int(tags.get(PRIORITY_TAG, str(usual))[:9])
     except ValueError:
-        return 0
+        return usual
     return max(-HIGHEST_PRIORITY, min(HIGHEST_PRIORITY, wanted))
