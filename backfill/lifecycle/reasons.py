@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from backfill.lifecycle.waiting import (
+    IsBlocked,
     Waiting,
     WaitsForExpansion,
     WaitsForPool,
@@ -220,7 +221,12 @@ def _held_by(runs: Sequence[int]) -> str:
     return f", by run {listed(runs)}" if runs else ""
 
 
+def _of_blocked(fact: IsBlocked) -> str:
+    return f"Its partition is blocked, and it will be skipped when its turn comes: {fact.reason}"
+
+
 _WAITING: Mapping[type, tuple[str, Callable[[Any], str]]] = {
+    IsBlocked: ("blocked", _of_blocked),
     WaitsForPool: ("waiting_for_pool", _of_pool),
     WaitsForTagLimit: ("waiting_for_tag_limit", _of_tag_limit),
     WaitsForWindow: ("outside_window", _of_window),

@@ -83,8 +83,17 @@ class WaitsForExpansion:
     total: int
 
 
+@dataclass(frozen=True)
+class IsBlocked:
+    """An operator blocked its partition: it is skipped when its turn comes."""
+
+    partition: str
+    reason: str
+
+
 Waiting = (
-    WaitsForPool
+    IsBlocked
+    | WaitsForPool
     | WaitsForTagLimit
     | WaitsForWindow
     | WaitsForPrevious

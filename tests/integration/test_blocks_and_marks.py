@@ -8,6 +8,7 @@ import pytest
 
 from backfill.errors import Conflict, Invalid, NothingToRun, SelectionInvalid
 from backfill.lifecycle import blocks, failures, marking, rollup
+from backfill.lifecycle.explaining import why_run
 from backfill.lifecycle.launching import launch_checked
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.states import BoxStatus, RunState
@@ -325,3 +326,32 @@ def test_a_run_that_lost_its_worker_for_good_has_a_group_too(house: House) -> No
     assert house.state(claim.run_id) is RunState.FAILED
     found = grouped(house, house.rows("SELECT id FROM backfills")[0].id)
     assert "worker" in found.items[0].group.key
+
+
+# -- schedules and why ----------------------------------------------------------------------------
+
+
+def test_why_tells_that_a_pending_run_is_blocked(house: House) -> None:
+    backfill_id = house.ready(2)
+    block(house, "day-01", "the source is broken")
+    (run,) = [
+        row.id
+        for row in house.rows(
+            "SELECT id, partition FROM runs WHERE backfill_id = :b", b=backfill_id
+        )
+        if row.partition == "day-01"
+    ]
+    told = [reason.sentence for reason in why_run(house.db, house.settings, run).reasons]
+    assert any("blocked" in text and "the source is broken" in text for text in told)
+
+
+def test_a_line_goes_on_behind_a_partition_that_was_marked(house: House) -> None:
+    backfill_id = house.ready(2, depends_on_previous=True)
+    (claim,) = claims_of(house, house.admitted())
+    house.fail(claim, retryable=False)
+    house.fold()
+    assert house.admitted() == []
+    house.advance(1)
+    mark(house, "day-00")
+    assert partitions(house, house.admitted()) == ["day-01"]
+    assert house.backfill(backfill_id).state == "running"

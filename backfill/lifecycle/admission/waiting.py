@@ -13,6 +13,7 @@ from backfill.lifecycle.admission.lanes import is_first, lane_order
 from backfill.lifecycle.admission.ledger import OF_TAG, Ledger, read_ledger
 from backfill.lifecycle.admission.lines import previous_of
 from backfill.lifecycle.waiting import (
+    IsBlocked,
     Waiting,
     WaitsForExpansion,
     WaitsForPool,
@@ -45,7 +46,7 @@ def waiting_for(
     ).first()
     if run is None or run.state != RunState.PENDING:
         return ()
-    found: list[Waiting] = []
+    found: list[Waiting] = _blocked(db, conn, run)
     backfill = None
     if run.backfill_id is not None:
         backfill = _backfill(db, conn, run.backfill_id)
@@ -87,6 +88,17 @@ def _backfill(db: Database, conn: Connection, backfill_id: int) -> Any:
     return conn.execute(
         db.sql("SELECT b.*, {now} AS now FROM backfills b WHERE id = :id"), {"id": backfill_id}
     ).first()
+
+
+def _blocked(db: Database, conn: Connection, run: Row[Any]) -> list[Waiting]:
+    reason = conn.execute(
+        db.sql(
+            "SELECT k.reason FROM blocked_partitions b JOIN blocks k ON k.id = b.block_id "
+            "WHERE b.set_id = :set AND b.partition = :partition"
+        ),
+        {"set": run.set_id, "partition": run.partition},
+    ).scalar()
+    return [] if reason is None else [IsBlocked(run.partition, reason)]
 
 
 def _of_backfill(backfill: Row[Any]) -> list[Waiting]:
