@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 from sqlalchemy import event
 
+from backfill.api.app import create_app
 from backfill.lifecycle import folding
 from backfill.settings import Settings
-from tests.support.house import House
+from tests.support.databases import PostgresDatabases, one_database
+from tests.support.house import NOON, House, open_house
+from tests.support.web import TestClient
 
 GROUP = 32
 
@@ -116,3 +122,81 @@ def test_folding_costs_by_backfills_and_not_by_runs(house: House) -> None:
     with statements(house) as seen:
         house.db.transact(lambda conn: folding.fold(house.db, conn))
     assert len(seen) <= 7
+
+
+def test_a_packed_run_costs_a_fraction_of_a_statement_and_of_a_message(house: House) -> None:
+    house.worker(slots=1)
+    house.ready(60)
+    proven(house)
+    with statements(house) as seen:
+        messages = house.admit()
+        for message in messages:
+            house.succeed(*house.claim(message.run_ids))
+        house.db.transact(lambda conn: folding.fold(house.db, conn))
+    assert sum(len(message.run_ids) for message in messages) == 60
+    assert len(messages) == 1
+    assert len(seen) <= 0.5 * 60
+
+
+def test_a_run_by_itself_is_claimed_and_recorded_in_three_round_trips(house: House) -> None:
+    house.worker(slots=1)
+    house.ready(1)
+    runs = house.admitted()
+    with statements(house) as seen:
+        house.succeed(*house.claim(runs))
+    assert len(seen) == (3 if house.db.postgres else 7)
+
+
+@pytest.mark.postgres
+def test_a_packed_run_writes_few_row_versions(
+    postgres_databases: PostgresDatabases, tmp_path: Path
+) -> None:
+    with one_database(postgres_databases) as url, open_house(url, tmp_path) as house:
+        house.worker(slots=1)
+        backfill_id = house.submit("[day-00...day-59]")
+        before = row_versions(house)
+        house.expand(backfill_id)
+        proven(house)
+        for message in house.admit():
+            house.succeed(*house.claim(message.run_ids), whole=True)
+        house.db.transact(lambda conn: folding.fold(house.db, conn))
+        written = row_versions(house) - before
+    a_run = {"runs": 4, "step_outcomes": 2, "partition_holds": 2}  # made, queued, running, ended
+    assert {table: written[table] / 60 for table in a_run} == a_run
+    assert written["feed"] <= 6
+    assert written.total() <= 60 * sum(a_run.values()) + 20
+
+
+def row_versions(house: House) -> Counter[str]:
+    """Return how many row versions were written so far, by table."""
+    with house.db.single() as conn:
+        conn.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+    rows = house.rows(
+        "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS n FROM pg_stat_user_tables"
+    )
+    return Counter({row.relname: row.n for row in rows})
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/partition-sets/days/matrix?limit=60", 4),
+        ("/partition-sets/days/overview?buckets=20", 4),
+        ("/backfills", 5),
+        ("/backfills/1", 5),
+        ("/backfills/1/runs?limit=60", 5),
+        ("/runs/1", 8),
+    ],
+)
+def test_a_page_takes_few_statements(house: House, path: str, most: int) -> None:
+    house.worker(slots=4)
+    house.ready(60)
+    house.succeed(*house.claim(house.admitted()))
+    house.fold()
+    app = create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as api:
+        api.get(f"/api/v1{path}")  # what is remembered from one page to the next is known
+        with statements(house) as seen:
+            assert api.get(f"/api/v1{path}").status_code == 200
+    asked = [s for s in seen if "FROM feed" not in s]  # the reader of live events has its own
+    assert len(asked) <= most, asked

@@ -86,9 +86,10 @@ class House:
             lambda conn: moves.record(self.db, conn, reports, retry_delay_us=SECOND)
         )
 
-    def succeed(self, *claims: Claim) -> moves.Recorded:
+    def succeed(self, *claims: Claim, whole: bool = False) -> moves.Recorded:
+        ended = RunOutcome(RunEnd.SUCCEEDED)
         return self.record(
-            *[Report(c, outcome=RunOutcome(RunEnd.SUCCEEDED), steps=steps_ok()) for c in claims]
+            *[Report(c, outcome=ended, steps=steps_ok(), whole=whole) for c in claims]
         )
 
     def fail(self, *claims: Claim, retryable: bool = True) -> moves.Recorded:

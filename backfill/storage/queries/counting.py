@@ -72,10 +72,10 @@ def _newest(
     return conn.execute(
         db.sql(
             "SELECT n.partition, n.state, n.attempt, n.runs, "
-            "(n.steps IS NOT NULL OR b.steps IS NOT NULL) AS chosen, "
+            "(n.steps IS NOT NULL OR b.steps IS NOT NULL OR n.mode IS NOT NULL) AS chosen, "
             f"(SELECT {joined}(o.step || '=' || o.state, ',') FROM step_outcomes o "
             "WHERE o.run_id = n.id AND o.attempt = 1) AS told FROM ("
-            "SELECT id, partition, state, attempt, steps, backfill_id, "
+            "SELECT id, partition, state, attempt, steps, mode, backfill_id, "
             "count(*) OVER (PARTITION BY partition) AS runs, "
             "row_number() OVER (PARTITION BY partition ORDER BY created_at DESC, id DESC) AS place "
             "FROM runs WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
