@@ -3668,6 +3668,7 @@ export interface components {
             /**
              * Slots
              * @description 0 closes the pool; null makes it the default again.
+             * @example 4
              */
             slots: number | null;
         };
@@ -4857,6 +4858,7 @@ export interface components {
             /**
              * Max Active Runs
              * @description Null takes the limit away.
+             * @example 2
              */
             max_active_runs: number | null;
             /**

@@ -1,5 +1,16 @@
 import { Link, useNavigate } from '@tanstack/react-router'
-import { Ban, ChevronDown, Copy, Grid3x3, Pause, Play, RotateCcw } from 'lucide-react'
+import {
+  Ban,
+  ChevronDown,
+  Copy,
+  Grid3x3,
+  Minus,
+  Pause,
+  Pencil,
+  Play,
+  Plus,
+  RotateCcw,
+} from 'lucide-react'
 import { useState } from 'react'
 
 import { useMay } from '@/api/session'
@@ -7,10 +18,13 @@ import { AskDialog } from '@/parts/AskDialog'
 import { Button, buttonClass } from '@/parts/Button'
 import { Menu, MenuItem, MenuLine } from '@/parts/overlays'
 import { toast } from '@/parts/toasts'
+import { EditDialog } from './EditDialog'
+import { PartitionsDialog } from './PartitionsDialog'
 import { isOver, steer, type Backfill } from './queries'
 import { RetryDialog } from './RetryDialog'
 
-type Asking = 'pause' | 'resume' | 'cancel' | 'retry' | 'retarget' | null
+type Asking =
+  'pause' | 'resume' | 'cancel' | 'retry' | 'edit' | 'add' | 'remove' | 'skip' | 'retarget' | null
 const NOT_ALLOWED = 'This needs the role operator.'
 
 /** What an operator can do with a backfill. */
@@ -71,6 +85,21 @@ export function BackfillActions({ backfill }: { backfill: Backfill }) {
           </Button>
         }
       >
+        <MenuItem onSelect={() => ask('edit')} disabled={over}>
+          <Pencil size={14} aria-hidden />
+          Edit…
+        </MenuItem>
+        <MenuItem onSelect={() => ask('add')} disabled={state === 'canceling'}>
+          <Plus size={14} aria-hidden />
+          Add partitions…
+        </MenuItem>
+        <MenuItem onSelect={() => ask('remove')} disabled={over}>
+          <Minus size={14} aria-hidden />
+          Remove partitions…
+        </MenuItem>
+        {backfill.stopped_by !== null && (
+          <MenuItem onSelect={() => ask('skip')}>Skip what stops the line…</MenuItem>
+        )}
         <MenuItem onSelect={() => ask('retarget')} disabled={over}>
           Bring up to date with its set…
         </MenuItem>
@@ -125,6 +154,20 @@ export function BackfillActions({ backfill }: { backfill: Backfill }) {
               `${done.added.toLocaleString()} partitions added, ${done.skipped.toLocaleString()} skipped.`,
             )
           }}
+          onClose={close}
+        />
+      )}
+      {asking === 'edit' && <EditDialog backfill={backfill} onClose={close} />}
+      {(asking === 'add' || asking === 'remove') && (
+        <PartitionsDialog backfill={backfill} how={asking} onClose={close} />
+      )}
+      {asking === 'skip' && backfill.stopped_by !== null && (
+        <AskDialog
+          title={`Skip ${backfill.stopped_by}?`}
+          description="The line goes on without it: the partition behind it does not wait for its success any more."
+          action="Skip it"
+          withNote
+          act={(note) => steer.skip(id, backfill.stopped_by!, note)}
           onClose={close}
         />
       )}

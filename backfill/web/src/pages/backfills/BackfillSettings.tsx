@@ -1,9 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 
+import { windowText } from '@/pages/launch/windows'
 import { Facts } from '@/parts/Facts'
+import { BackfillLink } from '@/parts/links'
 import { ProblemLine } from '@/parts/Shown'
 import { TagList } from '@/parts/TagList'
 import { Time } from '@/parts/Time'
+import { duration } from '@/parts/times'
 import { YamlView } from '@/parts/YamlView'
 import { driftQuery, type Backfill } from './queries'
 import styles from './backfills.module.css'
@@ -25,11 +28,33 @@ export function BackfillSettings({ backfill }: { backfill: Backfill }) {
               ['Reprocess', backfill.reprocess],
               ['Left out', leftOut(backfill)],
               ['Steps', backfill.steps?.join(', ') ?? 'all'],
-              ['Order', backfill.ordering],
+              ['A few of them', narrowedText(backfill.narrowed)],
+              ['Order', orderText(backfill)],
               ['At a time', backfill.max_active_runs?.toLocaleString() ?? 'no limit of its own'],
               ['Priority', backfill.priority],
               ['Failures tried again', backfill.max_failures],
+              ['Canary', canaryText(backfill)],
+              ['Breaker', breakerText(backfill.breaker)],
+              ['Hours', backfill.windows.map(windowText).join('\n') || null],
+              ['On conflict', backfill.on_conflict],
+              [
+                'Pools',
+                Object.entries(backfill.pools)
+                  .map(([p, n]) => `${p} (${n})`)
+                  .join(', '),
+              ],
+              [
+                'Time for one run',
+                backfill.run_timeout_seconds && duration(backfill.run_timeout_seconds),
+              ],
+              [
+                'Time in all',
+                backfill.timeout_seconds &&
+                  `${duration(backfill.timeout_seconds)}, then ${backfill.on_timeout ?? 'cancel'}`,
+              ],
+              ['Hooks of its runs', backfill.quiet ? 'not called' : null],
               ['Queue', backfill.queue],
+              ['Cloned from', backfill.cloned_from && <BackfillLink id={backfill.cloned_from} />],
               ['Generation', backfill.generation],
               ['Tags', <TagList key="tags" tags={backfill.tags} />],
               ['Note', backfill.note],
@@ -92,4 +117,31 @@ function keysOf(count: number, keys: readonly string[]): string {
 function leftOut(backfill: Backfill): string | null {
   const reasons = Object.entries(backfill.left_out)
   return reasons.map(([reason, count]) => `${count.toLocaleString()} ${reason}`).join(', ') || null
+}
+
+function narrowedText(narrowed: Backfill['narrowed']): string | null {
+  const parts = Object.entries(narrowed ?? {}).map(([how, n]) => `${how} ${n.toLocaleString()}`)
+  return parts.join(', ') || null
+}
+
+function orderText(backfill: Backfill): string {
+  const first = { oldest: 'oldest first', newest: 'newest first', listed: 'as listed' }
+  const order = backfill.ordering === 'weight' ? 'heaviest first' : first[backfill.ordering]
+  if (backfill.depends_on_previous) return `${order}, each after the one before it succeeded`
+  return backfill.sequential ? `${order}, one after the other` : order
+}
+
+function canaryText({ canary, canary_percent: percent, canary_state: state }: Backfill) {
+  return canary ? `${canary} first, ${percent} % must succeed: ${state ?? 'waiting'}` : null
+}
+
+function breakerText(breaker: Backfill['breaker']): string | null {
+  if (!breaker) return null
+  const { in_row: row, in_all: all, percent, last } = breaker
+  const parts = [
+    row && `${row} failures in a row`,
+    all && `${all} failures in all`,
+    percent && `${percent} % of the last ${last ?? 0} failed`,
+  ]
+  return `pauses after ${parts.filter(Boolean).join(', or ')}`
 }

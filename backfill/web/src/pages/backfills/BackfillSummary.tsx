@@ -62,6 +62,14 @@ export function BackfillSummary({ backfill }: { backfill: Backfill }) {
           <span className="break">Paused: {backfill.pause_reason}</span>
         </div>
       )}
+      {backfill.stopped_by !== null && !isOver(backfill) && (
+        <div className={styles.paused} role="status">
+          <CirclePause size={16} aria-hidden />
+          <span className="break">
+            The line waits for {backfill.stopped_by}, which did not succeed: retry it, or skip it.
+          </span>
+        </div>
+      )}
       {!isOver(backfill) && counts.running === 0 && <WhyPanel kind="backfill" id={id} />}
     </section>
   )

@@ -82,6 +82,21 @@ export function backfillEventsQuery(id: string, cursor?: string) {
   })
 }
 
+/** What failed, by error. */
+export function failuresQuery(id: string) {
+  return queryOptions({
+    queryKey: ['backfill', id, 'failures'],
+    queryFn: ({ signal }) =>
+      call(
+        api.GET('/api/v1/backfills/{backfill_id}/failures', {
+          params: { path: { backfill_id: Number(id) }, query: { limit: 20 } },
+          signal,
+        }),
+      ),
+    meta: { live: (moves) => moves.ofBackfill(id) },
+  })
+}
+
 /** How the set differs from what the backfill took of it; the definitions must answer for this. */
 export function driftQuery(id: string) {
   return queryOptions({
@@ -108,6 +123,13 @@ export const steer = {
   resume: (id: string) => call(api.POST('/api/v1/backfills/{backfill_id}/resume', pathOf(id))),
   cancel: (id: string, note: string | null) =>
     call(api.POST('/api/v1/backfills/{backfill_id}/cancel', { ...pathOf(id), body: { note } })),
+  skip: (id: string, partition: string, note: string | null) =>
+    call(
+      api.POST('/api/v1/backfills/{backfill_id}/skip', {
+        ...pathOf(id),
+        body: { partition, note },
+      }),
+    ),
   retarget: (id: string) =>
     call(api.POST('/api/v1/backfills/{backfill_id}/retarget', { ...pathOf(id), body: {} })),
 }

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router'
 import { ApiProblem } from '@/api/client'
 import { definitionsQuery } from '@/api/definitions'
 import { useMay } from '@/api/session'
+import { backfillQuery } from '@/pages/backfills/queries'
 import { pipelineQuery } from '@/pages/runs/again'
 import { parseYaml } from '@/parts/editor/yamlText'
 import { Page } from '@/parts/Page'
@@ -74,6 +75,7 @@ function Form({
     wantedSet && select && config.value
       ? requestOf({ ...settled, set: wantedSet, select }, config.value)
       : null
+  const from = useQuery({ ...backfillQuery(form.from ?? ''), enabled: form.from !== undefined })
   const plan = useQuery(planQuery(request, settled.partition))
   const wrong = plan.error instanceof ApiProblem ? plan.error : null
   const wrongSelection = wrong?.code === 'selection_invalid' ? wrong : null
@@ -97,6 +99,7 @@ function Form({
         <LabelSection form={form} change={change} />
       </form>
       <PlanPanel
+        from={from.data}
         request={request}
         plan={plan}
         isSettled={form === settled || JSON.stringify(form) === JSON.stringify(settled)}

@@ -4,6 +4,7 @@ import { CircleArrowRight, CircleMinus, CircleX, Clock3, Rocket } from 'lucide-r
 import { useRef } from 'react'
 
 import { ApiProblem, type Schemas } from '@/api/client'
+import type { Backfill } from '@/pages/backfills/queries'
 import { Button } from '@/parts/Button'
 import { ProblemLine } from '@/parts/Shown'
 import { roughly } from '@/parts/times'
@@ -12,7 +13,7 @@ import { toast } from '@/parts/toasts'
 import { ConfigPreview } from './ConfigPreview'
 import styles from './launch.module.css'
 import { PartitionProblems, ValidateAll } from './Validation'
-import { submit } from './queries'
+import { clone, submit } from './queries'
 import type { Request } from './request'
 
 type Plan = Schemas['Plan']
@@ -26,6 +27,7 @@ const ACTIONS = {
 
 /** What submitting would do now, and the button that does it. */
 export function PlanPanel({
+  from,
   request,
   plan,
   isSettled,
@@ -33,6 +35,8 @@ export function PlanPanel({
   partition,
   onPartition,
 }: {
+  /** The backfill that is cloned. */
+  from: Backfill | undefined
   /** Null while something that it needs is missing. */
   request: Request | null
   plan: UseQueryResult<Plan>
@@ -69,7 +73,7 @@ export function PlanPanel({
       ) : (
         <Waiting request={request} isBroken={isBroken} plan={plan} />
       )}
-      <Submit request={request} plan={shown} isCurrent={isCurrent} />
+      <Submit from={from} request={request} plan={shown} isCurrent={isCurrent} />
     </aside>
   )
 }
@@ -119,7 +123,8 @@ function Estimate({ estimate }: { estimate: Plan['estimate'] }) {
   if (seconds === null) {
     return <div className="small soft">No estimate: {estimate.unknown ?? 'not known yet'}</div>
   }
-  const hasRange = typeof low === 'number' && typeof high === 'number'
+  const hasRange =
+    typeof low === 'number' && typeof high === 'number' && roughly(low) !== roughly(high)
   return (
     <div className="small">
       <strong>≈ {roughly(seconds)}</strong>
@@ -171,10 +176,12 @@ function Groups({ plan }: { plan: Plan }) {
 }
 
 function Submit({
+  from,
   request,
   plan,
   isCurrent,
 }: {
+  from: Backfill | undefined
   request: Request | null
   plan: Plan | undefined
   isCurrent: boolean
@@ -186,7 +193,9 @@ function Submit({
     mutationFn: () => {
       const of = JSON.stringify([request, plan!.counts])
       if (key.current.of !== of) key.current = { of, key: crypto.randomUUID() }
-      return submit(request!, plan!.counts, key.current.key)
+      return from
+        ? clone(from, request!, plan!.counts, key.current.key)
+        : submit(request!, plan!.counts, key.current.key)
     },
     onSuccess: async (made) => {
       toast(`Backfill ${made.id} was submitted: ${made.total.toLocaleString()} partitions.`)
@@ -194,7 +203,11 @@ function Submit({
         toast(`Since the plan, ${group} went from ${planned} to ${now}.`)
       }
       void client.invalidateQueries({ queryKey: ['backfills'] })
-      await navigate({ to: '/backfills/$backfillId', params: { backfillId: made.id } })
+      await navigate({
+        to: '/partition-sets/$set',
+        params: { set: made.partition_set },
+        search: { backfill: made.id },
+      })
     },
   })
   const count = plan?.count ?? 0

@@ -1,7 +1,8 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 
+import type { Backfill } from '@/pages/backfills/queries'
 import { api, ApiProblem, call, problemOf, type Schemas } from '@/api/client'
-import type { Request } from './request'
+import { explicit, type Request } from './request'
 
 /** What submitting would do now; asked again while the set's runs move. */
 export function planQuery(request: Request | null, partition: string | undefined) {
@@ -67,6 +68,26 @@ export function submit(request: Request, planned: Record<string, number>, key: s
     api.POST('/api/v1/backfills', {
       params: { header: { 'Idempotency-Key': key } },
       body: { ...request, planned },
+    }),
+  )
+}
+
+/**
+ * Submit what a backfill was made from once more. An override that was not touched is not sent:
+ * its secrets are taken out of what the browser knows.
+ */
+export function clone(
+  from: Backfill,
+  request: Request,
+  planned: Record<string, number>,
+  key: string,
+) {
+  const { run_config: config = null, ...rest } = explicit(request)
+  const isTouched = JSON.stringify(config) !== JSON.stringify(from.run_config)
+  return call(
+    api.POST('/api/v1/backfills/{backfill_id}/clone', {
+      params: { path: { backfill_id: Number(from.id) }, header: { 'idempotency-key': key } },
+      body: { changes: { ...rest, planned, ...(isTouched && { run_config: config }) } },
     }),
   )
 }

@@ -35,7 +35,14 @@ test('what is chosen is sent with the names of the API', () => {
     max_active_runs: 4,
     tags: { team: 'a=b', urgent: '' },
     breaker: { in_row: 3 },
-    windows: ['mon-fri 20:00-06:00 UTC'],
+    windows: [
+      {
+        days: ['mon', 'tue', 'wed', 'thu', 'fri'],
+        start: '20:00',
+        end: '06:00',
+        zone: 'UTC',
+      },
+    ],
     canary: 2,
     run_config: { steps: {} },
   })
@@ -58,6 +65,12 @@ test('a backfill is cloned as it was asked for', () => {
     run_timeout_seconds: null,
     timeout_seconds: null,
     on_timeout: 'cancel',
+    sequential: false,
+    depends_on_previous: false,
+    canary: null,
+    canary_percent: 100,
+    on_conflict: 'wait',
+    quiet: false,
     breaker: { in_row: 2, in_all: null, percent: null, last: null },
     windows: [{ days: ['mon', 'tue'], start: '20:00', end: '24:00', zone: 'UTC' }],
   } as unknown as Schemas['Backfill']

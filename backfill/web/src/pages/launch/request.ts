@@ -2,7 +2,8 @@
 import type { Schemas } from '@/api/client'
 import { toYaml } from '@/parts/editor/yamlText'
 import { only } from '@/parts/search'
-import { CONFLICTS, ON_TIMEOUT, ORDERINGS, type LaunchSearch } from './search'
+import type { LaunchSearch } from './search'
+import { readWindow, windowText } from './windows'
 
 export type Request = Schemas['BackfillRequest']
 
@@ -38,52 +39,81 @@ export function requestOf(
       canary_percent: form.canary === undefined ? undefined : form.canary_percent,
       canary_only: form.canary === undefined ? undefined : form.canary_only,
       breaker: Object.keys(breaker).length ? breaker : undefined,
-      windows: form.window,
+      windows: form.window?.map((text) => readWindow(text) ?? { zone: text }),
       on_conflict: form.conflict,
       run_timeout_seconds: form.run_timeout,
       timeout_seconds: form.timeout,
       on_timeout: form.timeout === undefined ? undefined : form.on_timeout,
       quiet: form.quiet,
     }),
-  } as Request
+  }
 }
+
+/** Return a body that says everything, so that nothing is taken over from what is cloned. */
+export function explicit(request: Request): Request {
+  return { ...PRESETS, ...request }
+}
+
+const PRESETS = {
+  max_active_runs: null,
+  priority: 0,
+  ordering: 'oldest',
+  sequential: false,
+  depends_on_previous: false,
+  max_failures: 0,
+  tags: {},
+  steps: null,
+  note: null,
+  reprocess: null,
+  canary: null,
+  canary_percent: 100,
+  canary_only: false,
+  breaker: null,
+  windows: null,
+  on_conflict: 'wait',
+  limit: null,
+  sample: null,
+  run_timeout_seconds: null,
+  timeout_seconds: null,
+  on_timeout: 'cancel',
+  quiet: false,
+} satisfies Partial<Request>
 
 /** Return the form that would submit the same backfill again. */
 export function launchSearchOf(backfill: Schemas['Backfill']): LaunchSearch {
-  const more = backfill as Partial<Record<string, unknown>>
-  const breaker = (more['breaker'] ?? {}) as Record<string, number | null>
-  const windows = more['windows'] as readonly unknown[] | null | undefined
+  const { breaker, windows } = backfill
   return only({
     set: backfill.partition_set,
     select: backfill.selection,
     reprocess: backfill.reprocess,
     step: backfill.steps ?? undefined,
-    order: ORDERINGS.find((one) => one === backfill.ordering && one !== 'oldest'),
-    line: more['depends_on_previous']
-      ? ('previous' as const)
-      : more['sequential']
-        ? ('sequential' as const)
-        : undefined,
+    order: other(backfill.ordering, 'oldest'),
+    line: lineOf(backfill),
     at_once: backfill.max_active_runs ?? undefined,
-    priority: notDefault(backfill.priority, 0),
-    failures: notDefault(backfill.max_failures, 0),
+    priority: other(backfill.priority, 0),
+    failures: other(backfill.max_failures, 0),
     tag: pairsOf(backfill.tags),
     note: backfill.note ?? undefined,
     config: backfill.run_config ? toYaml(backfill.run_config) : undefined,
-    canary: numberOf(more['canary']),
-    canary_percent: notDefault(numberOf(more['canary_percent']), 100),
-    in_row: numberOf(breaker['in_row']),
-    in_all: numberOf(breaker['in_all']),
-    percent: numberOf(breaker['percent']),
-    last: numberOf(breaker['last']),
-    window: windows?.length ? windows.map(windowText) : undefined,
-    conflict: CONFLICTS.find((one) => one === more['on_conflict'] && one !== 'wait'),
-    run_timeout: numberOf(backfill.run_timeout_seconds),
-    timeout: numberOf(backfill.timeout_seconds),
-    on_timeout: ON_TIMEOUT.find((one) => one === backfill.on_timeout && one !== 'cancel'),
-    quiet: more['quiet'] ? (true as const) : undefined,
+    canary: backfill.canary ?? undefined,
+    canary_percent: backfill.canary ? other(backfill.canary_percent, 100) : undefined,
+    in_row: breaker?.in_row ?? undefined,
+    in_all: breaker?.in_all ?? undefined,
+    percent: breaker?.percent ?? undefined,
+    last: breaker?.last ?? undefined,
+    window: windows.length ? windows.map(windowText) : undefined,
+    conflict: other(backfill.on_conflict, 'wait'),
+    run_timeout: backfill.run_timeout_seconds ?? undefined,
+    timeout: backfill.timeout_seconds ?? undefined,
+    on_timeout: backfill.on_timeout === 'pause' ? ('pause' as const) : undefined,
+    quiet: backfill.quiet ? (true as const) : undefined,
     from: backfill.id,
   })
+}
+
+function lineOf(backfill: Schemas['Backfill']): LaunchSearch['line'] {
+  if (backfill.depends_on_previous) return 'previous'
+  return backfill.sequential ? 'sequential' : undefined
 }
 
 /** Read `name=value` pairs; the first sign of equality divides. */
@@ -96,24 +126,13 @@ export function tagsOf(pairs: readonly string[]): Record<string, string> {
   )
 }
 
-function pairsOf(tags: Readonly<Record<string, string>>): string[] | undefined {
+/** Write tags as `name=value`; undefined when there is none. */
+export function pairsOf(tags: Readonly<Record<string, string>>): string[] | undefined {
   const pairs = Object.entries(tags).map(([name, value]) => `${name}=${value}`)
   return pairs.length ? pairs : undefined
 }
 
-function notDefault<T>(value: T, preset: unknown): T | undefined {
+/** Return a value unless it is the preset one. */
+function other<T>(value: T, preset: T): T | undefined {
   return value === preset ? undefined : value
-}
-
-function numberOf(value: unknown): number | undefined {
-  return typeof value === 'number' ? value : undefined
-}
-
-function windowText(window: unknown): string {
-  if (typeof window === 'string') return window
-  const { days, start, end, zone } = window as Record<string, unknown>
-  const when = Array.isArray(days) ? days.join(',') : ''
-  return [when, `${String(start)}-${String(end)}`, typeof zone === 'string' ? zone : '']
-    .filter(Boolean)
-    .join(' ')
 }

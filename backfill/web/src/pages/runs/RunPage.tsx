@@ -127,7 +127,7 @@ function Summary({ run }: { run: Run }) {
           value={run.attempt || '–'}
           more={
             [
-              run.failures && `${run.failures} of ${run.max_failures} failures used`,
+              run.max_failures && `${run.failures} of ${run.max_failures} failures tried again`,
               run.crashes && `${run.crashes} crashes`,
             ]
               .filter(Boolean)

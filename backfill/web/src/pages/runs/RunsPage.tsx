@@ -108,18 +108,20 @@ function RunFilters({ filter }: { filter: RunFilter }) {
         value={filter.pipeline}
         onChange={(pipeline) => change({ pipeline })}
         options={definitions?.pipelines.map((one) => one.name) ?? []}
+        width={140}
       />
       <TextFilter
         label="Partition set"
         value={filter.set}
         onChange={(set) => change({ set })}
         options={definitions?.partition_sets.map((one) => one.name) ?? []}
+        width={140}
       />
       <TextFilter
         label="Partition"
         value={filter.partition}
         onChange={(partition) => change({ partition })}
-        width={120}
+        width={104}
       />
       <TextFilter
         label="Backfill"
@@ -127,20 +129,21 @@ function RunFilters({ filter }: { filter: RunFilter }) {
         onChange={(text) =>
           change({ backfill: text && /^\d+$/.test(text) ? Number(text) : undefined })
         }
-        width={70}
+        width={62}
       />
       <TextFilter
         label="Schedule"
         value={filter.schedule}
         onChange={(schedule) => change({ schedule })}
         options={definitions?.schedules.map((one) => one.name) ?? []}
-        width={120}
+        width={104}
       />
       <TextFilter
         label="Tags"
         value={filter.tag?.join(', ')}
         onChange={(text) => change({ tag: pairsOf(text) })}
         placeholder="team=sales"
+        width={120}
       />
       <TimeFilter label="From" value={filter.after} onChange={(after) => change({ after })} />
       <TimeFilter label="Before" value={filter.before} onChange={(before) => change({ before })} />
