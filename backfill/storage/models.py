@@ -123,6 +123,7 @@ backfills = Table(
     Column("timeout_seconds", Float),  # of the backfill as a whole
     Column("on_timeout", Text),  # cancel or pause
     Column("deadline_at", BigInteger),
+    Column("partitions_per_run", Integer),  # executed together; 0: all that are neighbours
     Column("hooks", Json),  # names of the definitions' hooks to call, by event
     Column("quiet", Boolean, nullable=False, server_default=text("false")),  # no run hooks
     Column("created_at", BigInteger, nullable=False),
@@ -260,6 +261,7 @@ runs = Table(
     Column("tags", Json),
     Column("pools", Json),  # slots it takes while it is queued or running, by pool
     Column("previous", Text),  # the partition that must have succeeded before it starts
+    Column("span", BigInteger),  # executed together with those of the same: a range of partitions
     Column("run_config", Json),  # override until it ran, then what was really used
     Column("steps", Json),
     Column("parent_id", BigInteger),
