@@ -35,8 +35,8 @@ def failures(
     if as_json:
         print_json(found)
         return
-    groups = "1 group" if found.groups == 1 else f"{found.groups:,} groups"
-    say(f"{found.count:,} failed runs of backfill {backfill_id}, {groups} of errors.")
+    runs, groups = _counted(found.count, "failed run"), _counted(found.groups, "kind")
+    say(f"{runs} of backfill {backfill_id}, {groups} of errors.")
     if found.items:
         print_table(
             ("RUNS", "ERROR", "STEPS", "PARTITIONS", "LAST"), [_row(item) for item in found.items]
@@ -59,7 +59,9 @@ def block(
     if as_json:
         print_json(made)
     else:
-        say(f"Block {made.id}: {made.count:,} partitions of {made.partition_set}: {made.reason}")
+        say(
+            f"Block {made.id}: {_counted(made.count, 'partition')} of {made.partition_set}: {made.reason}"
+        )
 
 
 def unblock(
@@ -81,7 +83,9 @@ def unblock(
         count = handle.unblock(block_id=block_id, note=note)
     else:
         count = handle.unblock(_selection(from_, to, partitions, all_, select), note=note)
-    _tell_count(f"{count:,} partitions of {partition_set} unblocked.", count, as_json=as_json)
+    _tell_count(
+        f"{_counted(count, 'partition')} of {partition_set} unblocked.", count, as_json=as_json
+    )
 
 
 def blocks(
@@ -130,7 +134,11 @@ def mark(
     selection = _selection(from_, to, partitions, all_, select)
     handle = connection.client().partition_set(partition_set)
     count = handle.mark(selection, status, steps=listed(steps), note=note)
-    _tell_count(f"{count:,} partitions of {partition_set} marked {status}.", count, as_json=as_json)
+    _tell_count(
+        f"{_counted(count, 'partition')} of {partition_set} marked {status}.",
+        count,
+        as_json=as_json,
+    )
 
 
 def unmark(
@@ -148,7 +156,7 @@ def unmark(
     selection = _selection(from_, to, partitions, all_, select)
     handle = connection.client().partition_set(partition_set)
     count = handle.unmark(selection, steps=listed(steps), note=note)
-    _tell_count(f"{count:,} marks of {partition_set} taken back.", count, as_json=as_json)
+    _tell_count(f"{_counted(count, 'mark')} of {partition_set} taken back.", count, as_json=as_json)
 
 
 def marks(partition_set: SetName, limit: Limit = 50, as_json: AsJson = False) -> None:
@@ -188,6 +196,11 @@ def _row(group: FailureGroup) -> tuple[str, ...]:
     steps = ", ".join(f"{step} ({n:,})" for step, n in group.steps.items() if step)
     selection = group.selection or f"{group.count:,} (--json tells)"
     return f"{group.count:,}", group.key, steps, _short(selection), ago(group.last_at)
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return `1 mark`, `2,000 marks`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _short(selection: str) -> str:
