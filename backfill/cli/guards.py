@@ -59,9 +59,8 @@ def block(
     if as_json:
         print_json(made)
     else:
-        say(
-            f"Block {made.id}: {_counted(made.count, 'partition')} of {made.partition_set}: {made.reason}"
-        )
+        what = f"{_counted(made.count, 'partition')} of {made.partition_set}"
+        say(f"Block {made.id}: {what}: {made.reason}")
 
 
 def unblock(
