@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
-from backfill import Field, Partition, PartitionSetDefinition, RetryPolicy, pipeline, step
+from backfill import (
+    Field,
+    HookContext,
+    HookedBackfill,
+    Partition,
+    PartitionSetDefinition,
+    RetryPolicy,
+    backfill_hook,
+    failure_hook,
+    pipeline,
+    step,
+    success_hook,
+)
 from tests.support.marks import Marks
 
 
@@ -236,3 +249,38 @@ def deliveries() -> None:
 
 
 parcels = partitions("parcels", "deliveries", "p", 6)
+
+
+# -- one that tells hooks what becomes of it ------------------------------------------------------
+
+
+@success_hook
+def note_success(context: HookContext) -> None:
+    Marks.of_this_process().make(context, f"told success of {context.step_name}")
+
+
+@failure_hook
+def note_failure(context: HookContext) -> None:
+    Marks.of_this_process().make(context, f"told failure of {context.step_name}")
+    raise ConnectionError("nobody answers")
+
+
+@backfill_hook
+def note_backfill(backfill: HookedBackfill) -> None:
+    folder = Path(os.environ["BACKFILL_HOME"]) / "told"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{backfill.backfill_id}.{backfill.event}").write_text(backfill.state)
+
+
+@step
+def refuse_the_last(context: Any) -> None:
+    if context.partition_key == "p02":
+        raise ValueError("2 is not wanted")
+
+
+@pipeline(hooks={note_success, note_failure, note_backfill})
+def told() -> None:
+    refuse_the_last()
+
+
+tellings = partitions("tellings", "told", "p", 3)

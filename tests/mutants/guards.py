@@ -173,8 +173,8 @@ MUTANTS = (
         "WHERE name = :name{db.for_update}",
         "WHERE name = :name",
         (
-            f"{ADMISSION}::test_two_admitters_cannot_both_take_the_last_slot[postgresql]",
-            f"{POOLS}::test_two_admitters_cannot_both_take_the_last_slot_of_a_pool[postgresql]",
+            f"{ADMISSION}::test_two_admitters_cannot_both_take_the_last_slot",
+            f"{POOLS}::test_two_admitters_cannot_both_take_the_last_slot_of_a_pool",
         ),
     ),
     Mutant(
