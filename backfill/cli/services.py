@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,11 @@ from backfill.cli.connecting import connection
 from backfill.cli.options import AsJson, Files, Modules, definitions_of
 from backfill.cli.output import ago, print_json, print_table, say, state
 
+if TYPE_CHECKING:
+    from backfill.schemas.fleet import Lag
+
 PANEL = "Services"
+LATE_SECONDS = 10.0
 
 
 def add_to(app: typer.Typer) -> None:
@@ -84,7 +88,19 @@ def workers(as_json: AsJson = False) -> None:
     if leader is None or not leader.leading:
         say("No coordinator leads. Start one: backfill coordinator")
     else:
-        say(f"coordinator {leader.holder} leads, seen {ago(leader.beat_at)}")
+        say(f"coordinator {leader.holder} leads, seen {ago(leader.beat_at)}{_late(leader.lag)}")
+
+
+def _late(lag: Lag) -> str:
+    """Say what is so late that somebody should look, or nothing."""
+    from backfill.client.watching import duration
+
+    late = {
+        name: seconds
+        for name in ("expanding", "publishing", "reaping", "counting")
+        if (seconds := getattr(lag, name)) >= LATE_SECONDS
+    }
+    return "".join(f"; {name} is {duration(seconds)} late" for name, seconds in late.items())
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from backfill.schemas.base import Document, Id, Time
+
+
+def _seconds(value: object) -> object:
+    """Take microseconds, as measured, beside seconds."""
+    return round(value / 1e6, 3) if isinstance(value, int) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
 
 
 class Worker(Document):
@@ -37,8 +45,20 @@ class Queue(Document):
     seen_at: Time | None
 
 
+class Lag(Document):
+    """How late the coordinators' work is, in seconds; 0 where nothing waits."""
+
+    silence: Seconds = Field(description="Since the leader was last heard of.")
+    expanding: Seconds = Field(
+        description="Since the oldest backfill was requested that has no run yet."
+    )
+    publishing: Seconds = Field(description="How overdue the sending of a queued run is.")
+    reaping: Seconds = Field(description="How long ago a lease ended that is not taken away yet.")
+    counting: Seconds = Field(description="How old the oldest move is that no count shows yet.")
+
+
 class Coordinator(Document):
-    """Who leads, or led last."""
+    """Who leads, or led last, and how late the work is."""
 
     holder: str
     epoch: int
@@ -46,6 +66,7 @@ class Coordinator(Document):
     beat_at: Time
     expires_at: Time
     facts: dict[str, Any]
+    lag: Lag
 
 
 class Fleet(Document):

@@ -39,8 +39,27 @@ class WorkerView:
 
 
 @dataclass(frozen=True)
+class LagView:
+    """How late the coordinators' work is, in microseconds; 0 where nothing waits.
+
+    Attributes:
+        silence: Since the leader was last heard of.
+        expanding: Since the oldest backfill was requested that has no run yet.
+        publishing: How overdue the sending of a queued run is.
+        reaping: How long ago a lease ended that nobody took away yet.
+        counting: How old the oldest move is that no count shows yet.
+    """
+
+    silence: int
+    expanding: int
+    publishing: int
+    reaping: int
+    counting: int
+
+
+@dataclass(frozen=True)
 class CoordinatorView:
-    """Who leads, or led last."""
+    """Who leads, or led last, and how late the work of it is."""
 
     holder: str
     epoch: int
@@ -48,6 +67,7 @@ class CoordinatorView:
     beat_at: int
     expires_at: int
     facts: Mapping[str, Any]
+    lag: LagView
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,10 @@ def list_workers(db: Database, conn: Connection, *, silence_us: int) -> Sequence
 def coordinator(db: Database, conn: Connection) -> CoordinatorView | None:
     """Return who leads, or led last; None when no coordinator ever ran."""
     row = conn.execute(
-        db.sql("SELECT l.*, l.expires_at > {now} AS leading FROM leaders l ORDER BY name LIMIT 1")
+        db.sql(
+            f"SELECT l.*, l.expires_at > {{now}} AS leading, {_lags(db)} "
+            "FROM leaders l ORDER BY name LIMIT 1"
+        )
     ).first()
     if row is None:
         return None
@@ -94,6 +117,29 @@ def coordinator(db: Database, conn: Connection) -> CoordinatorView | None:
         beat_at=row.beat_at,
         expires_at=row.expires_at,
         facts=decoded(row.facts) or {},
+        lag=LagView(
+            silence=max(row.silence, 0),
+            expanding=max(row.expanding or 0, 0),
+            publishing=max(row.publishing or 0, 0),
+            reaping=max(row.reaping or 0, 0),
+            counting=max(row.counting or 0, 0),
+        ),
+    )
+
+
+def _lags(db: Database) -> str:
+    """Render how late each kind of work is; an index finds the first of each."""
+    uncounted = (
+        "SELECT f.at FROM feed f WHERE (f.xid, f.id) > "
+        "(SELECT c.xid, c.id FROM cursors c WHERE c.name = 'counts') "
+        f"AND {db.feed_settled} ORDER BY f.xid, f.id LIMIT 1"
+    )
+    return (
+        "{now} - l.beat_at AS silence, "
+        "{now} - (SELECT min(created_at) FROM backfills WHERE state = 'requested') AS expanding, "
+        "{now} - (SELECT min(next_publish_at) FROM runs WHERE state = 'queued') AS publishing, "
+        "{now} - (SELECT min(lease_expires_at) FROM runs WHERE state = 'running') AS reaping, "
+        f"{{now}} - ({uncounted}) AS counting"
     )
 
 
