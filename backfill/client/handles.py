@@ -127,7 +127,7 @@ class BackfillHandle:
         )
         return BackfillHandle(self._transport, Submitted.model_validate(told))
 
-    def failures(self, *, limit: int = 50) -> Failures:
+    def failures(self, *, limit: int = 20) -> Failures:
         """Return its failed runs by error, the largest group first."""
         params = {"limit": limit}
         told = self._transport.send("GET", f"/backfills/{self.id}/failures", params=params)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from backfill.definitions.calls import Definitions
 from backfill.definitions.selection.syntax import Key, Range, Selection, Union
@@ -14,6 +15,7 @@ from backfill.storage.queries.backfills import get_backfill
 from backfill.storage.queries.failures import FailureGroup, failure_groups
 
 LONGEST_SELECTION = 20_000  # characters
+MOST_PARTS = LONGEST_SELECTION // 4
 
 
 @dataclass(frozen=True)
@@ -54,36 +56,40 @@ def failures(
         found, groups, count = failure_groups(
             db, conn, backfill_id, retried=view.generation > 0, limit=limit
         )
-    items = [
-        Failure(group, spelled(definitions, view.partition_set, group.partitions, at=at))
-        for group in found
-    ]
+    places = _places(
+        definitions, view.partition_set, [key for g in found for key in g.partitions], at
+    )
+    items = [Failure(group, spelled(group.partitions, places)) for group in found]
     return Failures(items, groups, count)
 
 
-def spelled(
-    definitions: Definitions, set_name: str, keys: Sequence[str], *, at: datetime
-) -> str | None:
+def spelled(keys: Sequence[str], places: Mapping[str, int]) -> str | None:
     """Return keys as a selection, neighbours as ranges; None when it would be too long.
 
-    Without the definitions, or for keys that have left the set, every key is spelled by itself.
+    Args:
+        places: Where they stand in their set's order; one that is not there is spelled by itself.
     """
-    try:
-        places = definitions.index_of(set_name, keys, at)
-    except BackfillError:
-        places = [None] * len(keys)
-    parts = list(_parts(keys, places))
-    if not parts or len(parts) > LONGEST_SELECTION // 4:
+    parts = list(islice(_parts(keys, places), MOST_PARTS + 1))
+    if not parts or len(parts) > MOST_PARTS:
         return None
     text = str(Union(tuple(parts)) if len(parts) > 1 else parts[0])
     return text if len(text) <= LONGEST_SELECTION else None
 
 
-def _parts(keys: Sequence[str], places: Sequence[int | None]) -> Iterator[Selection]:
+def _places(
+    definitions: Definitions, set_name: str, keys: Sequence[str], at: datetime
+) -> Mapping[str, int]:
+    """Return where keys stand in their set's order; none of them without the definitions."""
+    try:
+        found = definitions.index_of(set_name, keys, at)
+    except BackfillError:
+        return {}
+    return {key: place for key, place in zip(keys, found, strict=True) if place is not None}
+
+
+def _parts(keys: Sequence[str], places: Mapping[str, int]) -> Iterator[Selection]:
     """Yield the parts of the selection: ranges in the set's order, then keys that it lacks."""
-    there = sorted(
-        (place, key) for key, place in zip(keys, places, strict=True) if place is not None
-    )
+    there = sorted((places[key], key) for key in keys if key in places)
     start = 0
     for end in range(1, len(there) + 1):
         if end < len(there) and there[end][0] == there[end - 1][0] + 1:
@@ -91,4 +97,4 @@ def _parts(keys: Sequence[str], places: Sequence[int | None]) -> Iterator[Select
         first, last = there[start][1], there[end - 1][1]
         yield Key(first) if end - start == 1 else Range(first, last)
         start = end
-    yield from (Key(key) for key, place in zip(keys, places, strict=True) if place is None)
+    yield from (Key(key) for key in keys if key not in places)

@@ -11,7 +11,7 @@ import pytest
 
 from backfill.definitions.schedules import Timetable
 from backfill.errors import NotFound
-from backfill.lifecycle import schedules
+from backfill.lifecycle import blocks, schedules
 from backfill.lifecycle.schedules import STOPPED_REASON, tick_all
 from backfill.lifecycle.ticks_by_hand import tick_by_hand
 from backfill.states import TickState
@@ -590,3 +590,28 @@ def test_a_schedule_that_skips_waits_for_a_backfill_to_be_expanded(ticking: Tick
     ticking.house.expand(backfill)
     ticking.tick()
     assert ticking.partitions("skipping") == ["2025-12-30", "2026-01-01"]
+
+
+# -- what operators blocked -----------------------------------------------------------------------
+
+
+def test_a_blocked_partition_is_left_out_of_its_tick_with_the_reason(ticking: Ticking) -> None:
+    ticking.start("usual")
+    ticking.pass_(hours=1)
+    (key,) = hours(12)
+    blocks.block(
+        ticking.db,
+        ticking.definitions,
+        "usual_partitions",
+        key,
+        reason="the source is broken",
+        at=ticking.now,
+    )
+    ticking.tick()
+    assert ticking.partitions("usual") == []
+    row = ticking.house.row("SELECT state, reason FROM ticks WHERE schedule = 'usual'")
+    assert row.state == "skipped"
+    assert row.reason == f"Left out, for they are blocked: {key} (the source is broken)."
+    ticking.pass_(hours=1)
+    ticking.tick()
+    assert ticking.partitions("usual") == hours(13)

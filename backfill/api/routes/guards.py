@@ -33,7 +33,7 @@ Groups = Annotated[int, Query(ge=1, le=200, description="At most so many groups.
 
 
 @router.get("/backfills/{backfill_id}/failures")
-def get_failures(api: Api, backfill_id: IdPath, limit: Groups = 50) -> Failures:
+def get_failures(api: Api, backfill_id: IdPath, limit: Groups = 20) -> Failures:
     """Return the failed runs of a backfill by error, the largest group first.
 
     Errors are alike when they differ in numbers, ids, quoted values and the partition only. A
