@@ -96,6 +96,11 @@ _NEWER_STEP = (
 )
 _ARCHIVED = "(SELECT count(*) FROM attempts a WHERE a.run_id = r.id)"
 
+_EXECUTED = (  # runs over a range are one
+    "(count(CASE WHEN r.span IS NULL THEN 1 END) "
+    "+ count(DISTINCT CASE WHEN r.span IS NOT NULL THEN r.message_id END))"
+)
+
 RULES = [
     Rule(
         "runs.once",
@@ -111,6 +116,13 @@ RULES = [
         "OR count(r.id) <> count(DISTINCT r.partition)",
     ),
     Rule(
+        "runs.in_line",
+        "a backfill that goes one partition at a time has one active run",
+        "SELECT b.id AS backfill_id, max(r.id) AS run_id, count(*) || ' are active' AS found "
+        f"FROM backfills b JOIN runs r ON r.backfill_id = b.id AND r.state IN {_ACTIVE} "
+        "WHERE b.sequential OR b.depends_on_previous GROUP BY b.id HAVING count(*) > 1",
+    ),
+    Rule(
         "runs.exclusive",
         "a partition of a set is never in the hands of two runs",
         "SELECT NULL AS backfill_id, max(id) AS run_id, 'partition ' || partition || ' of set ' "
@@ -120,10 +132,11 @@ RULES = [
     Rule(
         "runs.limited",
         "no run of a backfill is queued beyond what its limit allows",
-        "SELECT b.id AS backfill_id, NULL AS run_id, count(*) || ' of ' || b.max_active_runs "
+        f"SELECT b.id AS backfill_id, NULL AS run_id, {_EXECUTED} || ' of ' || b.max_active_runs "
         "AS found FROM backfills b JOIN runs r ON r.backfill_id = b.id "
         f"WHERE r.state IN {_ACTIVE} AND b.max_active_runs IS NOT NULL "
-        "GROUP BY b.id, b.max_active_runs HAVING count(*) > b.max_active_runs "
+        "GROUP BY b.id, b.max_active_runs "
+        f"HAVING {_EXECUTED} > b.max_active_runs "
         "AND sum(CASE WHEN r.state = 'queued' THEN 1 ELSE 0 END) > 0",
     ),
     Rule(
