@@ -98,6 +98,10 @@ class _Run:
         return self.steps is None or step in self.steps
 
 
+_Outcome = list[Any]  # attempt, state, started_at, finished_at: plain, for there are thousands
+_Outcomes = dict[int, dict[str, _Outcome]]
+
+
 @dataclass
 class _Partition:
     """A partition being put together: newest run first."""
@@ -285,20 +289,18 @@ def _run(row: Row[Any]) -> _Run:
     )
 
 
-def _outcomes(
-    db: Database, conn: Connection, run_ids: Iterable[int]
-) -> dict[int, dict[str, Row[Any]]]:
+def _outcomes(db: Database, conn: Connection, run_ids: Iterable[int]) -> _Outcomes:
     """Return the newest attempt's outcome of each step by run id."""
     rows = conn.execute(
         db.sql(
-            "SELECT run_id, attempt, step, state, started_at, finished_at FROM step_outcomes "
+            "SELECT run_id, step, attempt, state, started_at, finished_at FROM step_outcomes "
             f"WHERE {db.one_of('run_id', 'runs')} ORDER BY run_id, attempt"
         ),
         {"runs": db.ints(run_ids)},
     ).all()
-    found: dict[int, dict[str, Row[Any]]] = defaultdict(dict)
-    for row in rows:
-        found[row.run_id][row.step] = row
+    found: dict[int, dict[str, _Outcome]] = defaultdict(dict)
+    for run_id, step, *outcome in rows:
+        found[run_id][step] = outcome
     return found
 
 
@@ -309,7 +311,7 @@ def _row(
     key: str,
     partition: _Partition,
     steps: Sequence[str],
-    outcomes: Mapping[int, Mapping[str, Row[Any]]],
+    outcomes: _Outcomes,
 ) -> PartitionRow:
     newest = partition.newest
     return PartitionRow(
@@ -327,7 +329,7 @@ def _row(
 def _with_previous(
     row: PartitionRow,
     partition: _Partition,
-    outcomes: Mapping[int, Mapping[str, Row[Any]]],
+    outcomes: _Outcomes,
 ) -> PartitionRow:
     """Say of each box what it would show without the run it shows, and those after it."""
 
@@ -341,27 +343,20 @@ def _with_previous(
     return replace(row, boxes=boxes)
 
 
-def _box(step: str, runs: Sequence[_Run], outcomes: Mapping[int, Mapping[str, Row[Any]]]) -> Box:
+def _box(step: str, runs: Sequence[_Run], outcomes: _Outcomes) -> Box:
     for place, run in enumerate(runs):
-        outcome = outcomes.get(run.id, {}).get(step)
+        told = outcomes.get(run.id)
+        outcome = told.get(step) if told is not None else None
         if outcome is not None:
-            return Box(
-                status=_status(run, outcome),
-                run_id=run.id,
-                attempt=outcome.attempt,
-                started_at=outcome.started_at,
-                finished_at=outcome.finished_at,
-            )
+            attempt, state, started_at, finished_at = outcome
+            status = status_of(run.state, state, newest_attempt=attempt == run.attempt)
+            return Box(status, run.id, attempt, started_at, finished_at)
         if run.state not in RUN_FINAL and run.covers(step):
             before = _box(step, runs[place + 1 :], outcomes) if run.goes_on else None
             if before is not None and before.status is BoxStatus.SUCCEEDED:
                 return before
             return Box(BoxStatus.QUEUED, run_id=run.id)
     return Box(BoxStatus.MISSING)
-
-
-def _status(run: _Run, outcome: Row[Any]) -> BoxStatus:
-    return status_of(run.state, outcome.state, newest_attempt=outcome.attempt == run.attempt)
 
 
 @cache
