@@ -104,6 +104,7 @@ class Ticks:
         self._reap_from = 0.0
         self._broken: dict[str, float] = {}
         self._expand_again: dict[int, float] = {}
+        self._stuck: dict[int, str] = {}
         self._pipeline_names: dict[int, str] = {}
         self._queue_empty = False
         self._hot_due = self._stirred = 0.0
@@ -206,6 +207,7 @@ class Ticks:
         except DefinitionsUnavailable as error:
             log.warning("expand.waiting", backfill=backfill_id, error=error.detail[:300])
             self._expand_again[backfill_id] = time.monotonic() + 5.0
+            self._tell_stuck(backfill_id, error.detail[:300])
             return False
         except BackfillError as error:
             self._hold_back(backfill_id, error.detail)
@@ -215,11 +217,24 @@ class Ticks:
                 raise
             self._hold_back(backfill_id, str(error.orig))
             return False
+        self._tell_stuck(backfill_id, None)
         if made is None:
             self._expand_again.pop(backfill_id, None)
             return False
         log.info("backfill.expanded", backfill=backfill_id, runs=made)
         return True
+
+    def _tell_stuck(self, backfill_id: int, error: str | None) -> None:
+        """Say beside the lead why a backfill cannot be expanded yet, so that others can tell."""
+        known = self._stuck.get(backfill_id)
+        if known == error:
+            return
+        if error is None:
+            del self._stuck[backfill_id]
+        else:
+            self._stuck[backfill_id] = error
+        facts = {"cannot_expand": {str(i): told for i, told in self._stuck.items()}}
+        self._db.transact(lambda conn: fleet.note_facts(self._db, conn, self._holder, facts))
 
     def _hold_back(self, backfill_id: int, error: str) -> None:
         """Pause a backfill that cannot be expanded; it is tried again later all the same."""

@@ -16,7 +16,7 @@ from backfill.lifecycle.admission.waiting import backfill_waiting_for, waiting_f
 from backfill.lifecycle.reasons import Reason, Why, ago, counted, listed, moment
 from backfill.settings import Settings
 from backfill.states import BACKFILL_FINAL, BackfillState, RunState
-from backfill.storage.database import Database
+from backfill.storage.database import Database, decoded
 from backfill.storage.queries import standing
 
 
@@ -297,6 +297,7 @@ class _Asking:
             yield from (reasons.of_waiting(fact, of_run=False) for fact in found)
         yield from self._listeners(row.queue or self._settings.default_queue)
         if row.expanded_at is None and state is not BackfillState.CANCELING:
+            yield from self._cannot_expand(row)
             yield Reason(
                 "expanding",
                 f"Its runs are being made: {row.expanded:,} of {row.total:,} partitions so far.",
@@ -307,6 +308,17 @@ class _Asking:
         elif state is BackfillState.RUNNING:
             yield from self._held_back(row)
         yield _progress(row, active)
+
+    def _cannot_expand(self, row: Row[Any]) -> Iterator[Reason]:
+        leader = standing.leader(self._db, self._conn)
+        facts = {} if leader is None or not leader.leading else decoded(leader.facts) or {}
+        error = facts.get("cannot_expand", {}).get(str(row.id))
+        if error is not None:
+            yield Reason(
+                "expansion_failing",
+                f"Its runs cannot be made yet, and that is tried again every 5 s: {error}",
+                {"expanded": row.expanded, "total": row.total, "error": error},
+            )
 
     def _held_back(self, row: Row[Any]) -> Iterator[Reason]:
         """Say what keeps its next run, and what of it is parked."""

@@ -109,6 +109,15 @@ def still_leading(db: Database, conn: Connection, holder: str, epoch: int) -> bo
     return row is not None and (row.holder, row.epoch) == (holder, epoch)
 
 
+def note_facts(db: Database, conn: Connection, holder: str, facts: Mapping[str, Any]) -> None:
+    """Keep what whoever leads has to say beside its lead; nothing when another leads."""
+    as_json = "CAST(:facts AS json)" if db.postgres else ":facts"
+    conn.execute(
+        db.sql(f"UPDATE leaders SET facts = {as_json} WHERE name = :name AND holder = :holder"),
+        {"facts": to_json(facts), "name": LEADER, "holder": holder},
+    )
+
+
 def resign(db: Database, holder: str) -> None:
     """Give the lead up at once, so that a standby need not wait."""
     db.transact(

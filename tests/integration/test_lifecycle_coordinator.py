@@ -9,9 +9,10 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from backfill.coordinator.broker import Publisher
 from backfill.coordinator.ticks import Ticks
-from backfill.errors import Unavailable
+from backfill.errors import DefinitionsUnavailable, Unavailable
 from backfill.lifecycle import fleet
 from backfill.states import BackfillState
+from backfill.storage.database import decoded
 from tests.support.failpoints import every_crash
 from tests.support.house import House
 
@@ -126,6 +127,25 @@ def test_a_coordinator_that_lost_its_lead_admits_nothing(house: House, ticks: Ti
     ticks.turn(old)
     assert ticks.deposed
     assert set(house.states(1)) == {"pending"}
+
+
+def test_code_that_cannot_be_loaded_is_told_beside_the_lead_until_it_can(
+    house: House, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backfill_id = house.submit("[day-00...day-03]")
+
+    def unavailable(*_: object, **__: object) -> None:
+        raise DefinitionsUnavailable("No module named shop")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.definitions, "expand", unavailable)
+        turn(house, ticks, times=1)
+    (row,) = house.rows("SELECT facts FROM leaders")
+    assert decoded(row.facts) == {"cannot_expand": {str(backfill_id): "No module named shop"}}
+    ticks._expand_again.clear()
+    turn(house, ticks, times=1)
+    (row,) = house.rows("SELECT facts FROM leaders")
+    assert decoded(row.facts) == {"cannot_expand": {}}
 
 
 def test_a_lead_of_an_earlier_epoch_is_over(house: House) -> None:

@@ -428,6 +428,19 @@ def test_a_backfill_that_is_being_expanded_tells_how_far(house: House) -> None:
     assert told.sentence == "Its runs are being made: 10 of 60 partitions so far."
 
 
+def test_a_backfill_whose_code_cannot_be_loaded_says_so(house: House) -> None:
+    staffed(house)
+    backfill_id = house.submit("all")
+    house.fold()
+    facts = {"cannot_expand": {str(backfill_id): "No module named shop"}}
+    house.db.transact(lambda conn: fleet.note_facts(house.db, conn, "here:1", facts))
+    told = of_backfill(house, backfill_id)
+    assert told.code == "expansion_failing"
+    assert told.sentence == (
+        "Its runs cannot be made yet, and that is tried again every 5 s: No module named shop"
+    )
+
+
 def test_a_pause_names_who_and_why_for_the_backfill_and_its_runs(house: House) -> None:
     staffed(house)
     backfill_id = house.ready(2)

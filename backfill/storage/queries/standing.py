@@ -191,7 +191,7 @@ def leader(db: Database, conn: Connection) -> Row[Any] | None:
     """Return who leads or led last, and how long the oldest change waits to be counted."""
     return conn.execute(
         db.sql(
-            "SELECT l.holder, l.beat_at, l.expires_at > {now} AS leading, {now} AS now, "
+            "SELECT l.holder, l.facts, l.beat_at, l.expires_at > {now} AS leading, {now} AS now, "
             "(SELECT f.at FROM feed f JOIN cursors c ON c.name = 'counts' "
             "WHERE (f.xid, f.id) > (c.xid, c.id) ORDER BY f.xid, f.id LIMIT 1) AS oldest "
             "FROM leaders l ORDER BY l.name LIMIT 1"
