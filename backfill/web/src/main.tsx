@@ -15,6 +15,7 @@ import { styleNonce } from '@/shell/nonce'
 import { router } from './router'
 
 setNonce(styleNonce()) // for the few style elements that Radix makes
+queryClient.query(sessionQuery).catch(() => undefined) // while the page's code is loaded
 whenUnauthorized(() => queryClient.setQueryData(sessionQuery.queryKey, null))
 
 createRoot(document.getElementById('app')!).render(

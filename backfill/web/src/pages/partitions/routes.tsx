@@ -1,7 +1,10 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 
 import { rootRoute } from '@/shell/root'
-import { matrixSearch } from './matrix/search'
+import { queryClient } from '@/api/query'
+import { headQuery } from './matrix/columns'
+import { filterOf, matrixSearch } from './matrix/search'
+import { BUCKETS, overviewQuery, zoomOf } from './matrix/statistics'
 
 export const partitionSetsRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -13,6 +16,12 @@ export const partitionsRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/partition-sets/$set',
   validateSearch: matrixSearch,
+  loaderDeps: ({ search }) => ({ filter: filterOf(search), from: search.from, to: search.to }),
+  // Ask while the page's code is still loaded; the page shows what came, and what did not.
+  loader: ({ params, deps }) => {
+    queryClient.query(headQuery(params.set, deps.filter)).catch(() => undefined)
+    queryClient.query(overviewQuery(params.set, zoomOf(deps), BUCKETS)).catch(() => undefined)
+  },
   component: lazyRouteComponent(() => import('./PartitionsPage'), 'PartitionsPage'),
 })
 

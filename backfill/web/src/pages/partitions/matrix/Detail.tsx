@@ -21,7 +21,7 @@ import type { ChangeSearch } from './RunMatrix'
 import { isFiltered, type ColumnFilter, type MatrixSearch } from './search'
 import { SelectionBar } from './SelectionBar'
 import { isInside, joined, narrowedText, type KeySpan } from './selectionText'
-import { MOST_COUNTED, overviewQuery, statisticsQuery } from './statistics'
+import { BUCKETS, MOST_COUNTED, overviewQuery, statisticsQuery, zoomOf } from './statistics'
 import { queriedSteps } from './stepQuery'
 import { Steps } from './Steps'
 import { Strip } from './Strip'
@@ -30,7 +30,6 @@ import { useColumns } from './useColumns'
 
 const Durations = lazy(() => import('./Durations'))
 
-const BUCKETS = 240
 const MOST_LISTED = 300 // keys that are written one by one where no filter can be written
 const NO_FIGURES: ReadonlyMap<string, Schemas['StepStatistics']> = new Map()
 
@@ -60,11 +59,7 @@ export function Detail(props: Props) {
   const columns = useColumns(set, filter, search.previous ?? false, sight, count)
   const { at } = columns
 
-  const zoom = {
-    ...(search.from ? { first: search.from } : {}),
-    ...(search.to ? { last: search.to } : {}),
-  }
-  const overview = useQuery(overviewQuery(set, zoom, BUCKETS))
+  const overview = useQuery(overviewQuery(set, zoomOf(search), BUCKETS))
   const buckets = useMemo(() => overview.data?.buckets ?? [], [overview.data])
   const filtered = isFiltered(filter)
 

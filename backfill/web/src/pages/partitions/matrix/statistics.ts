@@ -5,6 +5,16 @@ import { api, call } from '@/api/client'
 
 export const MOST_COUNTED = 1_000 // partitions whose steps the server counts at once
 
+export const BUCKETS = 240
+
+/** Return what of a set the strip is zoomed to, as the server takes it. */
+export function zoomOf({ from, to }: { from?: string | undefined; to?: string | undefined }): {
+  first?: string
+  last?: string
+} {
+  return { ...(from ? { first: from } : {}), ...(to ? { last: to } : {}) }
+}
+
 /** A set, or a range of it, in buckets. */
 export function overviewQuery(
   set: string,
