@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from backfill.errors import Conflict, Invalid, NotFound
@@ -95,7 +97,7 @@ def test_the_heaviest_partition_goes_first_once_all_runs_are_made(house: House) 
     ],
 )
 def test_wishes_that_exclude_each_other_are_refused_at_submit(
-    house: House, wanted: dict[str, object], why: str
+    house: House, wanted: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(Invalid, match=why):
         house.submit("[day-00...day-05]", **wanted)

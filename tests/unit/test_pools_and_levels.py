@@ -31,7 +31,7 @@ def test_a_run_of_some_steps_needs_only_their_pools() -> None:
 def test_a_pool_that_makes_no_sense_is_refused_where_it_is_defined(pool: object) -> None:
     with pytest.raises(DefinitionError, match="pool"):
 
-        @step(pool=pool)  # type: ignore[call-overload]
+        @step(pool=pool)  # type: ignore[call-overload,untyped-decorator]
         def load() -> None: ...
 
     @step
@@ -39,7 +39,7 @@ def test_a_pool_that_makes_no_sense_is_refused_where_it_is_defined(pool: object)
 
     with pytest.raises(DefinitionError, match="pool"):
 
-        @pipeline(pool=pool)  # type: ignore[call-overload]
+        @pipeline(pool=pool)  # type: ignore[call-overload,untyped-decorator]
         def daily() -> None:
             other()
 
