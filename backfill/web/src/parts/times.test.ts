@@ -4,6 +4,8 @@ import { ago, duration, utc } from './times'
 
 test.each([
   [0, '0 ms'],
+  [0.00044, '0.4 ms'],
+  [0.003, '3 ms'],
   [0.0124, '12 ms'],
   [3.44, '3.4 s'],
   [59.6, '1 min'],

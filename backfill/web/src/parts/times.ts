@@ -28,10 +28,11 @@ export function roughly(seconds: number): string {
   return `${Math.round(seconds / 86400)} d`
 }
 
-/** A duration in two units: `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 2 min`, `3 d 4 h`. */
+/** A duration in two units: `0.4 ms`, `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 2 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–'
   const given = Math.max(0, seconds)
+  if (given < 0.00995) return `${+(given * 1000).toFixed(1)} ms`
   if (given < 1) return `${Math.round(given * 1000)} ms`
   if (given < 10) return `${given.toFixed(1)} s`
   const whole = Math.round(given)

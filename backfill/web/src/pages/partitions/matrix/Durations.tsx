@@ -41,6 +41,7 @@ export default function Durations({ figures, rows }: Props) {
       {
         width: target.clientWidth,
         height: HEIGHT,
+        padding: [8, 44, 0, 0],
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
         scales: { x: { time: false } },

@@ -150,7 +150,7 @@ function drawn(state: AnyState, column: number, scene: Scene): HTMLCanvasElement
     context.fill()
   } else {
     context.strokeStyle = inkOf(state, dark)
-    context.globalAlpha = state === 'missing' ? 0.55 : 1
+    context.globalAlpha = state === 'missing' ? 0.8 : 1
     context.lineWidth = column < 14 ? 0.7 : 1
     if (look.dashed) context.setLineDash([2.5, 2])
     context.beginPath()
