@@ -15,7 +15,7 @@ READY_DEV := $(VENV)/.ready-dev
 WEB := backfill/web/dist/.built-from
 INSTALL = $(BIN)/uv $(UV_CERTS) pip install -q --python $(BIN)/python
 
-.PHONY: help demo test stories mutants fuzz check oracle lock clean web web-types
+.PHONY: help demo test stories mutants fuzz screenshots check oracle lock clean web web-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; \
@@ -53,6 +53,9 @@ check: $(READY_DEV) ## check format, style, types, layers and migrations
 		&& $(BIN)/alembic upgrade head && $(BIN)/alembic check
 
 web: $(WEB) ## build the web app into backfill/web/dist
+
+screenshots: $(READY_DEV) ## take a picture of every page of the web app for the docs (needs Chromium)
+	$(BIN)/python -m tests.web.screenshots
 
 web-types: $(READY_DEV) ## write what the web app takes from the Python code: states, API types
 	PYTHONPATH=. $(BIN)/python backfill/web/generate.py
