@@ -31,7 +31,7 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory(prefix="backfill-", ignore_cleanup_errors=True) as folder:
         url = f"sqlite:///{folder}/backfill.db"
-        Database(url).upgrade()
+        Database(url).migrate()
         options = StackOptions(api=True, definitions=definitions)
         with Stack(Path(folder), url, options) as stack, chromium() as browser:
             pages = _fill(stack)
