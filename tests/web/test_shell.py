@@ -56,5 +56,5 @@ def test_a_new_backfill_appears_and_moves_without_a_reload(app: Tab, stack: Stac
     backfill_id = stack.submit("date_partition_set", "last:3")
     row = page.get_by_role("row").filter(has_text="last:3")
     expect(row.get_by_text("succeeded")).to_be_visible(timeout=60_000)
-    expect(row.get_by_text("3 / 3")).to_be_visible()
+    expect(row.get_by_text("3 of 3")).to_be_visible()
     assert stack.state(backfill_id) == "succeeded"

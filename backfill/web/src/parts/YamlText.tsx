@@ -26,5 +26,5 @@ export default function YamlText({ value }: { value: Readonly<Record<string, unk
 }
 
 function isPlain(text: string): boolean {
-  return /^\s*(-?\d[\d.e+-]*|true|false|null)\s*$/.test(text)
+  return /^\s*(-?\d+(\.\d+)?(e[+-]?\d+)?|true|false|null)\s*$/.test(text)
 }

@@ -1,21 +1,10 @@
-import { Link, useNavigate } from '@tanstack/react-router'
-import {
-  Ban,
-  ChevronDown,
-  Copy,
-  Grid3x3,
-  Minus,
-  Pause,
-  Pencil,
-  Play,
-  Plus,
-  RotateCcw,
-} from 'lucide-react'
+import { useNavigate } from '@tanstack/react-router'
+import { Ban, ChevronDown, Copy, Minus, Pause, Pencil, Play, Plus, RotateCcw } from 'lucide-react'
 import { useState } from 'react'
 
 import { useMay } from '@/api/session'
 import { AskDialog } from '@/parts/AskDialog'
-import { Button, buttonClass } from '@/parts/Button'
+import { Button } from '@/parts/Button'
 import { Menu, MenuItem, MenuLine } from '@/parts/overlays'
 import { toast } from '@/parts/toasts'
 import { EditDialog } from './EditDialog'
@@ -43,15 +32,6 @@ export function BackfillActions({ backfill }: { backfill: Backfill }) {
   }
   return (
     <>
-      <Link
-        to="/partition-sets/$set"
-        params={{ set: backfill.partition_set }}
-        search={{ backfill: id }}
-        className={buttonClass()}
-      >
-        <Grid3x3 size={15} aria-hidden />
-        Matrix
-      </Link>
       {(state === 'requested' || state === 'running') && (
         <Button onClick={() => ask('pause')} {...locked}>
           <Pause size={15} aria-hidden />

@@ -8,6 +8,7 @@ import { StateChip } from '@/parts/StateMark'
 import { Tabs } from '@/parts/Tabs'
 import { BackfillActions } from './BackfillActions'
 import { BackfillEvents } from './BackfillEvents'
+import { BackfillMatrix } from './BackfillMatrix'
 import { BackfillOverview } from './BackfillOverview'
 import { BackfillRuns } from './BackfillRuns'
 import { BackfillSettings } from './BackfillSettings'
@@ -57,6 +58,7 @@ export function BackfillPage() {
               }
               tabs={[
                 ['overview', 'Overview', () => <BackfillOverview backfill={found} />],
+                ['matrix', 'Matrix', () => <BackfillMatrix backfill={found} />],
                 ['runs', 'Runs', () => <BackfillRuns backfill={found} />],
                 ['events', 'Events', () => <BackfillEvents id={id} />],
                 ['settings', 'Settings', () => <BackfillSettings backfill={found} />],

@@ -83,7 +83,7 @@ function TimeLeft({ backfill }: { backfill: Backfill }) {
   }
   const { low_seconds: low, high_seconds: high } = forecast ?? {}
   const range =
-    typeof low === 'number' && typeof high === 'number'
+    typeof low === 'number' && typeof high === 'number' && roughly(low) !== roughly(high)
       ? `${roughly(low)} to ${roughly(high)}`
       : 'at this rate'
   return (

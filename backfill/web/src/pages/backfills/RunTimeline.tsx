@@ -18,7 +18,7 @@ export function RunTimeline({ runs }: { runs: readonly Schemas['Run'][] }) {
   const navigate = useNavigate()
   // eslint-disable-next-line react-hooks/purity -- useNow renders it again
   const line = timelineOf(runs, Date.now())
-  if (!line) return <p className="soft">No run has started yet.</p>
+  if (!line) return <p className={`soft ${styles.none}`}>No run has started yet.</p>
   const width = line.to - line.from
   const format = width > 86_400_000 ? day : clock
   return (

@@ -71,7 +71,7 @@ export function SelectionSection({
           aria-describedby={problem ? `${id}-problem` : undefined}
         />
         {problem && <SelectionProblem id={`${id}-problem`} problem={problem} />}
-        <div className="row" role="group" aria-label="Write a selection">
+        <div className="row" role="group" aria-label="Quick choices">
           {QUICK.map((text) => (
             <button
               key={text}
