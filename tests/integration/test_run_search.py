@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from backfill.lifecycle import runs
 from backfill.lifecycle.runs import LaunchRequest
 from backfill.lifecycle.tick_runs import SCHEDULE_TAG
 from backfill.states import RUN_FINAL, RunState
-from backfill.storage.database import decoded
+from backfill.storage.database import Database, decoded
+from backfill.storage.queries.run_search import newest_ids
 from backfill.storage.queries.runs import RunFilter, list_runs, stoppable_runs
 from backfill.storage.tags import keep_tags
 from tests.support.house import House, open_house
@@ -147,3 +149,33 @@ def test_runs_to_stop_are_found_by_the_same_filters(house: House) -> None:
         wanted = RunFilter(partition_set="days", states=[RunState.PENDING])
         ids = stoppable_runs(house.db, conn, wanted, limit=9)
     assert [house.run(run).backfill_id for run in ids] == [2, 2]
+
+
+NARROW = [
+    RunFilter(backfill_id=1),
+    RunFilter(backfill_id=1, states=[RunState.FAILED]),
+    RunFilter(partition_set="days"),
+    RunFilter(partition_set="days", states=[RunState.RUNNING]),
+    RunFilter(pipeline="work"),
+    RunFilter(partition="day-03"),
+    RunFilter(partition_set="days", partition="day-03"),
+    RunFilter(states=[RunState.PENDING]),
+    RunFilter(states=[RunState.QUEUED, RunState.RUNNING]),
+    RunFilter(states=[RunState.FAILED, RunState.SKIPPED]),
+    RunFilter(tags={"team": "red"}),
+    RunFilter(tags={"team": "red"}, partition_set="days", backfill_id=1),
+    RunFilter(schedule="nightly"),
+]
+
+
+@pytest.mark.parametrize("wanted", NARROW, ids=str)
+def test_no_list_goes_through_all_runs(database: Database, wanted: RunFilter) -> None:
+    where = newest_ids(database, wanted, before=1_000_000)
+    explain = "EXPLAIN" if database.postgres else "EXPLAIN QUERY PLAN"
+    statement = database.sql(f"{explain} SELECT r.id FROM runs r WHERE {where}")
+    with database.write() as conn:
+        if database.postgres:  # a table without rows is read whole, whatever its indexes
+            conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = [row[-1] for row in conn.execute(statement, {**where.params, "page_limit": 50})]
+    whole = r"Seq Scan on runs" if database.postgres else r"SCAN (x|r|found)$|x .*\(rowid<\?\)"
+    assert [line for line in plan if re.search(whole, line)] == []

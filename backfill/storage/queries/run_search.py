@@ -67,7 +67,7 @@ def newest_ids(db: Database, wanted: RunFilter, *, before: int | None, also: str
     """
     where = _of_run(db, wanted)
     if before is not None:
-        where.add("x.id < :before", before=before)
+        where.add(f"{_order(wanted)} < :before", before=before)
     if also:
         where.add(also)
     parts = _parts(db, wanted, where)
@@ -98,10 +98,17 @@ def _parts(db: Database, wanted: RunFilter, where: Where) -> list[str]:
         return [_plain(str(where))]
     if wanted.partition_set is not None or wanted.pipeline is not None:
         return [_plain(f"x.backfill_id IS NULL AND {where}"), _of_backfills(db, wanted, where)]
-    if wanted.states is not None and _ACTIVE.issuperset(wanted.states):
-        # They are few: the + keeps SQLite from going through all runs for the sake of the order.
-        return [_plain(str(where), order="+x.id")]
-    return [_plain(str(where))]
+    return [_plain(str(where), order=_order(wanted))]
+
+
+def _order(wanted: RunFilter) -> str:
+    """Return what the newest runs are ordered by: their id.
+
+    Active ones are few: the + keeps SQLite from going through all runs for the order's sake.
+    """
+    active = wanted.states is not None and _ACTIVE.issuperset(wanted.states)
+    others = (wanted.tags, wanted.schedule, wanted.partition_set, wanted.pipeline)
+    return "+x.id" if active and not any(others) else "x.id"
 
 
 def _plain(condition: str, *, order: str = "x.id") -> str:
