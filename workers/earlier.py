@@ -37,8 +37,8 @@ def earlier(db: Database, row: Row[Any], plan: ExecutionPlan) -> Earlier:
     """Return where an attempt of a claimed run begins; most are first ones of whole pipelines."""
     borrowed = _borrowed(plan) if len(plan.selected) < len(plan.steps) else set()
     again = row.mode == ReexecutionMode.FROM_FAILURE
-    if row.attempt == 1 and not borrowed and not again:
-        return NOTHING
+    if row.span is not None or (row.attempt == 1 and not borrowed and not again):
+        return NOTHING  # what was made for several partitions serves none of them alone
     with db.read() as conn:
         own, tried = _own(db, conn, row) if row.attempt > 1 else ({}, Counter[str]())
         before = _before(db, conn, row, plan, borrowed, again=again)

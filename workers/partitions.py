@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -25,6 +25,14 @@ class Place(NamedTuple):
 
     partition: Partition
     window: TimeWindow | None
+
+
+def whole_window(places: Sequence[Place]) -> TimeWindow | None:
+    """Return the time that neighbouring partitions cover; None where they are of no time."""
+    first, last = places[0].window, places[-1].window
+    if first is None or last is None:
+        return None
+    return TimeWindow(min(first.start, last.start), max(first.end, last.end))
 
 
 @dataclass(eq=False)

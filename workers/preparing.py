@@ -17,9 +17,9 @@ from backfill.execution.outcomes import RunInfo
 from backfill.lifecycle.dynamic import keys_of_run
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
-from workers.earlier import earlier
+from workers.earlier import NOTHING, earlier
 from workers.loading import Loader
-from workers.partitions import Places
+from workers.partitions import Places, whole_window
 
 BACKFILL_CACHE_SECONDS = 5.0
 
@@ -75,8 +75,11 @@ class Preparer:
         if self._loader.refresh():
             self._plans.clear()
 
-    def prepare(self, row: Row[Any]) -> Prepared:
+    def prepare(self, row: Row[Any], others: Sequence[Row[Any]] = ()) -> Prepared:
         """Find the pipeline and resolve tags and config of a claimed run.
+
+        Args:
+            others: Those of the partitions behind it that are executed together with it.
 
         Raises:
             DefinitionsUnavailable: They could not be loaded.
@@ -95,14 +98,23 @@ class Preparer:
         if row.partition is not None:
             set_name = self._name("partition_sets", row.set_id)
             partition_set = registry.partition_set(set_name)
-            partition, window = self._places.find(
-                partition_set,
-                row.partition,
-                datetime.fromtimestamp(max(row.at, facts.selected_at) / 1e6, UTC),
-                dynamic_keys=partial(keys_of_run, self._db),
-                same_code=facts.code_version == registry.version,
-            )
-            config = partition_set.run_config_for_partition(partition)
+            places = [
+                self._places.find(
+                    partition_set,
+                    one.partition,
+                    datetime.fromtimestamp(max(row.at, facts.selected_at) / 1e6, UTC),
+                    dynamic_keys=partial(keys_of_run, self._db),
+                    same_code=facts.code_version == registry.version,
+                )
+                for one in (row, *others)
+            ]
+            partition, window = places[0]
+            if others:
+                window = whole_window(places)
+                parts = [place.partition for place in places]
+                config = partition_set.run_config_for_range(parts, window)
+            else:
+                config = partition_set.run_config_for_partition(partition)
             tags = {**partition_set.tags_for_partition(partition), **tags}
             chosen = chosen or _tuple(partition_set.solid_selection)
         config = merged(merged(config, facts.run_config), decoded(row.run_config))
@@ -112,14 +124,14 @@ class Preparer:
             pipeline_name=name,
             backfill_id=row.backfill_id,
             partition_set=set_name,
-            partition_keys=() if row.partition is None else (row.partition,),
-            partition=partition,
+            partition_keys=tuple(one.partition for one in (row, *others) if one.partition),
+            partition=None if others else partition,
             time_window=window,
             tags=tags,
             failures=row.failures,
         )
         plan = self._plan(name, chosen)
-        done, tried = earlier(self._db, row, plan)
+        done, tried = NOTHING if others else earlier(self._db, row, plan)
         timeout = row.timeout_seconds or facts.run_timeout_seconds or plan.pipeline.timeout_seconds
         return Prepared(plan, info, config, done, tried, facts.quiet, timeout)
 

@@ -27,6 +27,7 @@ from workers.preparing import Preparer
 from workers.processes import told_to_leave
 from workers.reporter import Reporter, RunRecorder
 from workers.slots import Left, Slot
+from workers.together import Rows, spans, told_apart
 
 log = structlog.get_logger(__name__)
 
@@ -96,8 +97,8 @@ class Runner:
             self.slot.drop(token)
             return
         self._reporter.expect(token, len(rows))
-        for row in rows:
-            self._run(row, token)
+        for together in spans(rows):
+            self._run(together, token)
 
     @property
     def leaving(self) -> bool:
@@ -200,7 +201,9 @@ class Runner:
 
     # -- executing ----------------------------------------------------------------------------
 
-    def _run(self, row: Row[Any], token: int) -> None:
+    def _run(self, rows: Rows, token: int) -> None:
+        """Execute a run, or several of neighbouring partitions at once."""
+        row = rows[0]
         started = time.perf_counter_ns()
         claim = Claim(row.id, row.attempt, token)
         recorder = RunRecorder(claim, log_limit=self._settings.log_lines_per_run)
@@ -208,7 +211,7 @@ class Runner:
         self._reporter.watch(recorder)
         clock = _clock(row)
         try:
-            outcome = self._outcome(row, recorder, clock)
+            outcome = self._outcome(rows, recorder, clock)
         finally:
             self._reporter.watch(None)
             self.slot.deadline_ns = 0
@@ -217,17 +220,20 @@ class Runner:
             # Being told to end may have looked like a failure: users' code turns it into others.
             outcome = RunOutcome(RunEnd.RELEASED)
         busy_us = (time.perf_counter_ns() - started) // 1000
-        self._reporter.finish(recorder.end(outcome, at=clock(), busy_us=busy_us))
+        report = recorder.end(outcome, at=clock(), busy_us=busy_us)
+        for told in told_apart(report, rows, token):
+            self._reporter.finish(told)
 
-    def _outcome(self, row: Row[Any], recorder: RunRecorder, clock: Any) -> RunOutcome:
+    def _outcome(self, rows: Rows, recorder: RunRecorder, clock: Any) -> RunOutcome:
         """Execute a run; whatever happens ends as an outcome, or its lease would never end."""
+        row = rows[0]
         control = _Control(self, recorder)
         if control.canceled():
             return RunOutcome(RunEnd.CANCELED)
         if control.released():
             return RunOutcome(RunEnd.RELEASED)
         try:
-            return self._executed(row, recorder, control, clock)
+            return self._executed(rows, recorder, control, clock)
         except PartitionGone as gone:
             return without_partition(gone, attempt=row.attempt, reloads=self._settings.reload)
         except (NotFound, DefinitionsUnavailable) as error:
@@ -244,9 +250,9 @@ class Runner:
             return RunOutcome(RunEnd.FAILED, error=describe_error(error, _PLAIN))
 
     def _executed(
-        self, row: Row[Any], recorder: RunRecorder, control: _Control, clock: Any
+        self, rows: Rows, recorder: RunRecorder, control: _Control, clock: Any
     ) -> RunOutcome:
-        prepared = self._preparer.prepare(row)
+        prepared = self._preparer.prepare(rows[0], rows[1:])
         recorder.version = prepared.plan.pipeline.version
         seconds = prepared.timeout_seconds
         if seconds is not None:

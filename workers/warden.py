@@ -252,33 +252,36 @@ class Warden:
         for slot in self._board.occupied():
             deadline_ns, run_id = slot.deadline_ns, slot.run
             if run_id and 0 < deadline_ns < late:
-                claim = self._claim_of(run_id)
-                if claim is not None:
-                    self._end_overdue(slot, claim, deadline_ns)
+                claims = self._claims_of(run_id)
+                if claims:
+                    self._end_overdue(slot, claims, deadline_ns)
 
-    def _claim_of(self, run_id: int) -> Claim | None:
+    def _claims_of(self, run_id: int) -> list[Claim]:
+        """Return the claim on a run that executes, and on those executed together with it."""
         with self._db.read() as conn:
-            row = conn.execute(
+            rows = conn.execute(
                 self._db.sql(
-                    "SELECT attempt, token FROM runs WHERE id = :id AND state = 'running' "
-                    "AND worker_id = :worker"
+                    "SELECT o.id, o.attempt, o.token FROM runs r JOIN runs o ON o.id = r.id "
+                    "OR (o.state = 'running' AND o.token = r.token AND o.span = r.span) "
+                    "WHERE r.id = :id AND r.state = 'running' AND r.worker_id = :worker "
+                    "ORDER BY o.id <> r.id, o.id"
                 ),
                 {"id": run_id, "worker": self._board.worker_id},
-            ).first()
-        return None if row is None else Claim(run_id, row.attempt, row.token)
+            ).all()
+        return [Claim(row.id, row.attempt, row.token) for row in rows]
 
-    def _end_overdue(self, slot: Slot, claim: Claim, deadline_ns: int) -> None:
+    def _end_overdue(self, slot: Slot, claims: list[Claim], deadline_ns: int) -> None:
         """End a run whose time is over with its process: it failed, for that reason."""
         told = "its time was over; it did not stop and was ended with its process"
         error = ErrorInfo("RunTimeout", told, "")
-        report = Report(claim, outcome=RunOutcome(RunEnd.FAILED, error=error))
+        reports = [Report(c, outcome=RunOutcome(RunEnd.FAILED, error=error)) for c in claims]
         delay_us = int(self._settings.retry_delay_seconds * 1e6)
 
         def fail(conn: Connection) -> None:
-            moves.record(self._db, conn, [report], retry_delay_us=delay_us)
+            moves.record(self._db, conn, reports, retry_delay_us=delay_us)
 
         shared = "it shared a process with a run whose time was over"
-        self._end_with_process(slot, claim, fail, shared, deadline_ns=deadline_ns)
+        self._end_with_process(slot, claims[0], fail, shared, deadline_ns=deadline_ns)
 
     # -- stopping -----------------------------------------------------------------------------
 

@@ -98,6 +98,12 @@ def submit(
     max_failures: Annotated[
         int, typer.Option(min=0, help="How often a failed run is tried again.")
     ] = 0,
+    per_run: Annotated[
+        str | None,
+        typer.Option(
+            "--partitions-per-run", metavar="N|all", help="Run so many neighbours together."
+        ),
+    ] = None,
     run_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="So long may an attempt of a run take.")
     ] = None,
@@ -134,6 +140,7 @@ def submit(
         "depends_on_previous": depends_on_previous or None,
         "windows": windows,
         "max_failures": max_failures,
+        "partitions_per_run": _together(per_run),
         "run_timeout_seconds": run_timeout,
         "timeout_seconds": timeout,
         "on_timeout": on_timeout,
@@ -228,6 +235,15 @@ def _ordering(order: str | None, newest_first: bool) -> str:
     if order is not None and newest_first:
         raise typer.BadParameter("--order and --newest-first each say the order: give one")
     return order or ("newest" if newest_first else "oldest")
+
+
+def _together(given: str | None) -> int | None:
+    """Return how many partitions a run takes, 0 for all neighbours."""
+    if given is None or given == "all":
+        return None if given is None else 0
+    if not given.isdecimal() or int(given) < 1:
+        raise typer.BadParameter("give a number or all", param_hint="--partitions-per-run")
+    return int(given)
 
 
 def _ask_which() -> str:

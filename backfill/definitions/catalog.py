@@ -81,6 +81,8 @@ class PartitionSetInfo:
         step_selection: The steps its runs execute; None for all.
         hooks: Those of its backfills: the set's own and its pipeline's.
         dynamic: The names of the dynamic definitions whose keys it has, or a dimension of it.
+        partitions_per_run: How many neighbours a backfill runs together; 0: all.
+        takes_ranges: Whether it can tell the run config of several partitions.
     """
 
     name: str
@@ -92,6 +94,8 @@ class PartitionSetInfo:
     place: str = ""
     dynamic: Sequence[str] = ()
     hooks: Sequence[HookInfo] = ()
+    partitions_per_run: int = 1
+    takes_ranges: bool = True
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ def _partition_set(partition_set: PartitionSetDefinition, registry: Registry) ->
             HookInfo(hook.name, tuple(sorted(hook.events)))
             for hook in hooks_of(partition_set, registry)
         ),
+        partitions_per_run=partition_set.backfill_policy.max_partitions_per_run or 0,
+        takes_ranges=partition_set.takes_ranges,
     )
 
 

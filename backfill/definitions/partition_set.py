@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backfill.definitions.hooks import BackfillHookDefinition, backfill_hooks, checked_hooks
-from backfill.definitions.keys import KeySpace
+from backfill.definitions.keys import KeySpace, TimeWindow
 from backfill.definitions.listing import Computed, PartitionFunction, Partitions
 from backfill.definitions.partition import Partition
 from backfill.definitions.partitions import (
+    BackfillPolicy,
     DynamicKeys,
     PartitionsDefinition,
+    TimeWindowPartitionsDefinition,
 )
 from backfill.definitions.place import Place, calling_place
 from backfill.definitions.tags import PARTITION_SET_TAG, PARTITION_TAG, WEIGHT_TAG, tags_problem
@@ -45,6 +47,8 @@ class PartitionSetDefinition:
             runs the largest first.
         hooks: What `@backfill_hook` made: told of the backfills over this set.
         partitions_def: The value of its partitions is their time window, or else their key.
+        backfill_policy: How many neighbouring partitions a backfill runs together.
+        run_config_fn_for_range: Takes the partitions of such a run, returns its run config.
 
     Attributes:
         place: Where it is defined.
@@ -66,6 +70,8 @@ class PartitionSetDefinition:
         description: str | None = None,
         weight_fn_for_partition: Callable[[Partition], float] | None = None,
         hooks: Iterable[Any] | None = None,
+        backfill_policy: BackfillPolicy | None = None,
+        run_config_fn_for_range: Callable[[Sequence[Partition]], Mapping[str, Any]] | None = None,
     ) -> None:
         self.place = calling_place()
         self.name = _checked_name(name)
@@ -82,6 +88,8 @@ class PartitionSetDefinition:
         self._tags_fn = self._optional("tags_fn_for_partition", tags_fn_for_partition)
         self._weight_fn = self._optional("weight_fn_for_partition", weight_fn_for_partition)
         self.hooks = _checked_hooks(hooks, self.name, self.place)
+        self.backfill_policy = backfill_policy or BackfillPolicy()
+        self._range_config_fn = self._optional("run_config_fn_for_range", run_config_fn_for_range)
 
     def __repr__(self) -> str:
         return f"PartitionSetDefinition({self.name!r}, pipeline_name={self.pipeline_name!r})"
@@ -177,6 +185,8 @@ class PartitionSetDefinition:
         """
         partition = self._resolved(partition, current_time)
         if self._run_config_fn is None:
+            if self._range_config_fn is not None:
+                return self.run_config_for_range((partition,), None)
             return {}
         what = f'The run config function of set "{self.name}" for partition "{partition.name}"'
         facts = {"partition_set": self.name, "partition": partition.name}
@@ -185,6 +195,44 @@ class PartitionSetDefinition:
             raise UserCodeError(
                 f"{what} returned {shown(config)} ({type(config).__name__}); expected a dict.",
                 **facts,
+            )
+        return dict(config)
+
+    @property
+    def takes_ranges(self) -> bool:
+        """Whether it can tell the run config of several partitions that are run together."""
+        time_windows = isinstance(self.partitions_def, TimeWindowPartitionsDefinition)
+        return self._run_config_fn is None or self._range_config_fn is not None or time_windows
+
+    def run_config_for_range(
+        self, partitions: Sequence[Partition], window: TimeWindow | None
+    ) -> dict[str, Any]:
+        """Return the run config of neighbouring partitions that are run together.
+
+        The function for ranges is given all of them. Where there is none, the function for a
+        partition is given one whose value is the time window of them all.
+
+        Raises:
+            UserCodeError: The function raised or did not return a dict, or there is none to ask.
+        """
+        first, last = partitions[0], partitions[-1]
+        if self._range_config_fn is None:
+            if self._run_config_fn is not None and window is None:
+                raise UserCodeError(
+                    f'Set "{self.name}" cannot tell the run config of several partitions: give it '
+                    "a run_config_fn_for_range.",
+                    partition_set=self.name,
+                )
+            return self.run_config_for_partition(Partition(window, f"{first.name}...{last.name}"))
+        what = (
+            f'The run config function for ranges of set "{self.name}" for '
+            f'"{first.name}" to "{last.name}"'
+        )
+        config = call_user(what, self._range_config_fn, tuple(partitions), partition_set=self.name)
+        if not isinstance(config, Mapping):
+            raise UserCodeError(
+                f"{what} returned {shown(config)} ({type(config).__name__}); expected a dict.",
+                partition_set=self.name,
             )
         return dict(config)
 
@@ -312,7 +360,7 @@ class PartitionSetDefinition:
         return tuple(given)
 
     def _optional(
-        self, argument: str, function: Callable[[Partition], Any] | None
+        self, argument: str, function: Callable[..., Any] | None
     ) -> Callable[[Partition], Any] | None:
         if function is not None and not callable(function):
             raise DefinitionError(

@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 from backfill.definitions.keys import TimeWindow
 from backfill.definitions.partition import Partition
+from backfill.definitions.policies import Failure
 from backfill.definitions.redaction import Redactor
 from backfill.definitions.text import bounded
 from backfill.errors import did_you_mean
 from backfill.execution.faults import NoPartition, StepFault
 from backfill.execution.interrupts import Interrupt, RunCanceled
 from backfill.execution.metadata import add_metadata
-from backfill.execution.outcomes import Control, LogLine, Recorder, RunInfo
+from backfill.execution.outcomes import Control, LogLine, PartitionReport, Recorder, RunInfo
 from backfill.execution.step_log import StepLog
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Surroundings(NamedTuple):
     clock: Callable[[], int]
     redactor: Redactor
     scope: ResourceScope
+    partitions: dict[str, PartitionReport] | None = None
 
     def line(self, text: str) -> str:
         """Return a text as a line of the log: without secrets, storable, then bounded."""
@@ -280,6 +282,33 @@ class StepContext(RunContext):
         """
         info = self._check()
         return info.run_id << ATTEMPT_BITS | min(info.attempt, (1 << ATTEMPT_BITS) - 1)
+
+    def report_partition(self, key: str, state: str, reason: str | None = None) -> None:
+        """Say what became of one of the run's partitions, whatever becomes of the others.
+
+        A partition that failed is recorded so although the step succeeds; of a run over it alone
+        the step fails here. One that succeeded is recorded so although this step fails, where
+        every other step succeeded.
+
+        Args:
+            state: `succeeded` or `failed`.
+            reason: Why it failed.
+
+        Raises:
+            NoPartition: The run has no such partition.
+        """
+        info = self._check()
+        if key not in info.partition_keys:
+            raise NoPartition(f'{self._name()} reports partition "{key}", which its run has not.')
+        if state not in {"succeeded", "failed"}:
+            raise StepFault(f'{self._name()} reports "{state}": expected succeeded or failed.')
+        if state == "failed" and len(info.partition_keys) == 1:
+            raise Failure(reason or f'partition "{key}" failed')
+        if self._on.partitions is not None:
+            words = None if reason is None else self._on.line(str(reason))
+            self._on.partitions[key] = PartitionReport(
+                state == "succeeded", words, self._step or ""
+            )
 
     def add_metadata(self, entries: Mapping[str, Any] | None = None, /, **named: Any) -> None:
         """Keep facts with the step's outcome: `add_metadata(rows=3)`.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from backfill.definitions.keys import TimeWindow
 from backfill.states import StepState
@@ -107,6 +107,14 @@ class RunEnd(StrEnum):
     SKIPPED = "skipped"  # left out before its steps began; the error says why
 
 
+class PartitionReport(NamedTuple):
+    """What a step said of one of its run's partitions."""
+
+    succeeded: bool
+    reason: str | None
+    step: str
+
+
 @dataclass(frozen=True)
 class RunOutcome:
     """The end of one attempt: `retry_in_seconds` is set for RETRY only.
@@ -117,6 +125,7 @@ class RunOutcome:
         counted: False for a RETRY that a step's own policy asked for: such an attempt is no
             failure of the run. A RETRY the pipeline's policy asked for is one.
         run_config: The validated config, defaults applied, secrets redacted.
+        partitions: What steps said of single partitions, by key.
     """
 
     end: RunEnd
@@ -127,6 +136,7 @@ class RunOutcome:
     retryable: bool = True
     counted: bool = True
     run_config: Mapping[str, Any] = field(default_factory=dict)
+    partitions: Mapping[str, PartitionReport] = field(default_factory=dict)
 
 
 class Recorder(Protocol):

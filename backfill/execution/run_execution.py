@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from backfill.definitions.redaction import Redactor
@@ -119,6 +120,7 @@ class RunExecution:
             self.clock,
             Redactor(secrets) if secrets else _NO_SECRETS,
             scope,
+            {},
         )
         scope.bind(self.on)
         try:
@@ -130,7 +132,8 @@ class RunExecution:
                 raise
         finally:
             scope.close()
-        return self._outcome()
+        outcome = self._outcome()
+        return replace(outcome, partitions=self.on.partitions) if self.on.partitions else outcome
 
     def _resumed(self, resumed: Resumed) -> tuple[PlannedStep, ...]:
         """Take over what earlier attempts left; return the steps to execute."""

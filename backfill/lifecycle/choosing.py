@@ -22,6 +22,7 @@ from backfill.lifecycle.reprocessing import (
     reprocess_of,
 )
 from backfill.lifecycle.requests import BackfillRequest, check_numbers
+from backfill.lifecycle.spanning import check_longest, partitions_per_run
 from backfill.lifecycle.statuses import look_up
 from backfill.storage.database import Database
 from backfill.storage.queries.blocks import blocked_keys
@@ -36,6 +37,7 @@ class Choice:
     Attributes:
         code_version: Of the definitions that were asked.
         selected: What would run; what is left out of the selection is counted in it.
+        partitions_per_run: So many neighbours are run together, 0 for all; None: one each.
     """
 
     pipeline: PipelineInfo
@@ -44,6 +46,7 @@ class Choice:
     reprocess: Reprocess
     code_version: str
     selected: SelectionResult
+    partitions_per_run: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ def choose(
         take=take_of(request),
         listed=request.ordering == "listed",
     )
+    together = partitions_per_run(request, partition_set)
     selected = evaluate(db, definitions, wanted)
+    check_longest(together, selected)
     if request.depends_on_previous:
         check_previous(
             db, definitions, request.partition_set, selected, version=pipeline.version, at=at
@@ -122,6 +127,7 @@ def choose(
         reprocess,
         catalog.version,
         selected,
+        together,
     )
 
 

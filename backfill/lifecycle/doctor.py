@@ -215,7 +215,7 @@ RULES = [
         "steps.of_succeeded",
         "in a succeeded run every step's last outcome is a success or was skipped",
         "SELECT r.backfill_id, o.run_id, o.step || ' ' || o.state AS found FROM step_outcomes o "
-        "JOIN runs r ON r.id = o.run_id WHERE r.state = 'succeeded' "
+        "JOIN runs r ON r.id = o.run_id WHERE r.state = 'succeeded' AND r.span IS NULL "
         f"AND o.state NOT IN {_in(StepState.SUCCEEDED, StepState.SKIPPED)} "
         f"AND NOT EXISTS ({_NEWER_STEP})",
     ),

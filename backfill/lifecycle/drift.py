@@ -17,6 +17,7 @@ from backfill.definitions.calls import Definitions, ExpandedPartition
 from backfill.lifecycle import moves
 from backfill.lifecycle.canaries import uncounted
 from backfill.lifecycle.frozen import Frozen, expanding, having_runs, new_run
+from backfill.lifecycle.spanning import with_spans
 from backfill.lifecycle.telling import note_event
 from backfill.states import BackfillMove
 from backfill.storage.database import Database
@@ -70,7 +71,8 @@ def _write(
         if partition.key not in existing
     ]
     if new:
-        moves.create_backfill_runs(db, conn, backfill, new, db.clock(conn))
+        spanned = with_spans(db, conn, backfill, new)
+        moves.create_backfill_runs(db, conn, backfill, spanned, db.clock(conn))
     expanded = backfill.expanded + len(new)
     if backfill.canary and backfill.swept_to is None:
         newest = backfill.ordering == "newest"

@@ -18,6 +18,7 @@ from backfill.lifecycle.canaries import make_canary
 from backfill.lifecycle.drift import Sweep, current_sweep, sweep_chunk
 from backfill.lifecycle.frozen import Frozen, expanding, frozen, having_runs, new_run
 from backfill.lifecycle.guards import CanaryState, canary_keys
+from backfill.lifecycle.spanning import with_spans
 from backfill.states import BackfillMove
 from backfill.storage.database import Database
 
@@ -112,7 +113,7 @@ def _write_chunk(
     ]
     now = db.clock(conn)
     if new:
-        moves.create_backfill_runs(db, conn, locked, new, now)
+        moves.create_backfill_runs(db, conn, locked, with_spans(db, conn, locked, new), now)
     done = locked.expanded + len(partitions) >= locked.total
     conn.execute(
         db.sql(

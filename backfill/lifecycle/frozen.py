@@ -75,7 +75,7 @@ def expanding(
         db.sql(
             "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, "
             "0 AS generation, max_failures, queue, ordering, swept_to, swept_new, canary, "
-            "canary_state, sequential, depends_on_previous "
+            "canary_state, sequential, depends_on_previous, partitions_per_run "
             "FROM backfills WHERE id = :id AND expanded_at IS NULL "
             "AND state IN ('requested', 'running', 'paused')" + (db.for_update if lock else "")
         ),

@@ -189,8 +189,8 @@ def _reexecute(
 # -- reading --------------------------------------------------------------------------------------
 
 _PARENT = (
-    "SELECT r.id, r.state, r.set_id, s.name AS set_name, r.partition, r.pipeline_id, r.pools, "
-    "p.name AS pipeline_name, "
+    "SELECT r.id, r.state, r.span, r.set_id, s.name AS set_name, r.partition, r.pipeline_id, "
+    "r.pools, p.name AS pipeline_name, "
     "r.queue, r.tags, r.override, r.steps, r.root_id, r.max_failures, r.timeout_seconds, "
     "r.backfill_id, b.run_config AS backfill_config, b.tags AS backfill_tags, "
     "b.steps AS backfill_steps, b.run_timeout_seconds FROM runs r "
@@ -218,6 +218,8 @@ def _parent(db: Database, conn: Connection, run_id: int, *, lock: bool = False) 
 
 
 def _require_failure(db: Database, parent: Row[Any], pipeline: PipelineInfo) -> None:
+    if parent.span is not None:
+        return
     with db.read() as conn:
         done = succeeded_along(ancestors_of(db, conn, parent.id))
     chosen = decoded(parent.steps) or decoded(parent.backfill_steps)
@@ -288,9 +290,15 @@ def _values(
         "steps": list(steps) or given,
         "parent_id": parent.id,
         "root_id": parent.root_id or parent.id,
-        "mode": mode.value,
+        "mode": _mode_of(parent, mode).value,
         "timeout_seconds": parent.timeout_seconds or parent.run_timeout_seconds,
     }
+
+
+def _mode_of(parent: Row[Any], mode: ReexecutionMode) -> ReexecutionMode:
+    """Return the mode for one partition: what it had with others together is done again whole."""
+    whole = parent.span is not None and mode is ReexecutionMode.FROM_FAILURE
+    return ReexecutionMode.ALL if whole else mode
 
 
 def _note(

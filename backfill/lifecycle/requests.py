@@ -41,6 +41,8 @@ class BackfillRequest:
         timeout_seconds: How long it may take as a whole; `on_timeout` says whether what is left is
             then canceled (`cancel`) or paused (`pause`).
         cloned_from: The backfill it was made from.
+        partitions_per_run: So many neighbours are run together, 0 for all of them; as the set's
+            policy says when None.
     """
 
     partition_set: str
@@ -68,6 +70,7 @@ class BackfillRequest:
     timeout_seconds: float | None = None
     on_timeout: str = "cancel"
     cloned_from: int | None = None
+    partitions_per_run: int | None = None
     sequential: bool = False
     depends_on_previous: bool = False
     windows: Sequence[str | Mapping[str, Any]] | None = None

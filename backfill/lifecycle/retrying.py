@@ -248,7 +248,7 @@ def _next_ones(
     return conn.execute(
         db.sql(
             "SELECT id, state, set_id, partition, pipeline_id, sort, queue, tags, pools, previous, "
-            "root_id "
+            "root_id, span "
             "FROM runs r WHERE backfill_id = :id AND state IN ('failed', 'canceled') "
             f"AND {db.one_of_texts('state', 'states')} AND id > :after "
             "AND generation < :generation AND NOT EXISTS (SELECT 1 FROM runs n "
@@ -279,6 +279,7 @@ def _values(backfill: Row[Any], parent: Row[Any], plan: Mapping[str, Any]) -> di
         "tags": decoded(parent.tags),
         "pools": decoded(parent.pools),
         "previous": parent.previous,
+        "span": parent.span,
         "steps": plan["steps"] or None,
         "parent_id": parent.id,
         "root_id": parent.root_id or parent.id,

@@ -173,6 +173,7 @@ def _insert(
             **guard_columns(request),
             **limit_columns(request, db.clock(conn)),
             "cloned_from": request.cloned_from,
+            "partitions_per_run": choice.partitions_per_run,
             **order_columns(request),
             "pools": pools or None,
         },

@@ -126,6 +126,13 @@ class BackfillRequest(Body):
         description="Only so many partitions, spread over the selection; always the same ones.",
     )
     quiet: bool = Field(default=False, description="Call no hooks of its steps.")
+    partitions_per_run: int | None = Field(
+        default=None,
+        ge=0,
+        le=4_000,
+        description="So many neighbouring partitions are run together, in one execution of the "
+        "pipeline; 0: all that are neighbours. Null: as the set's backfill policy says, else 1.",
+    )
     planned: Annotated[dict[Name, int], Field(max_length=1000)] | None = Field(
         default=None,
         description="The `counts` of a plan: the answer to a submit says what changed since.",
@@ -313,6 +320,9 @@ class Backfill(Document):
     )
     retrying: bool = Field(description="The runs of a retry are still being made.")
     cloned_from: Id | None
+    partitions_per_run: int | None = Field(
+        description="So many neighbours are run together, 0: all; null: one each."
+    )
     run_timeout_seconds: float | None
     timeout_seconds: float | None
     on_timeout: str | None

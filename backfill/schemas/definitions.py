@@ -69,6 +69,9 @@ class PartitionSet(Document):
         description="Dynamic definitions whose keys it has: these are added and removed."
     )
     hooks: list[Hook] = Field(description="Its own and its pipeline's.")
+    partitions_per_run: int = Field(
+        description="How many neighbouring partitions a backfill runs together; 0: all."
+    )
 
 
 class Schedule(Document):

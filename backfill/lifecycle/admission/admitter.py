@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.lifecycle import moves
-from backfill.lifecycle.admission.candidates import read_candidates
-from backfill.lifecycle.admission.holds import take_holds
+from backfill.lifecycle.admission.candidates import read_candidates, read_span
+from backfill.lifecycle.admission.holds import take_holds, take_holds_of_all
 from backfill.lifecycle.admission.lanes import (
     Activity,
     Lane,
@@ -21,11 +21,12 @@ from backfill.lifecycle.admission.lanes import (
 )
 from backfill.lifecycle.admission.ledger import Ledger, read_ledger
 from backfill.lifecycle.admission.lines import may_start
-from backfill.lifecycle.admission.packing import Message, pack
+from backfill.lifecycle.admission.packing import Message, pack, span_message
 from backfill.lifecycle.admission.sharing import depth_per_slot, share
 from backfill.settings import Settings
 from backfill.storage.database import Database, decoded
 
+SPANS_PASSED_OVER = 64  # in one turn, that wait for a partition of theirs
 SENT_AT_ONCE = 2  # messages per slot; more are no hurry
 
 
@@ -127,7 +128,7 @@ class _Turn:
                 made += taken
                 left -= len(taken)
                 if more:
-                    admitted = sum(len(m.run_ids) for m in taken)
+                    admitted = len(taken) if lane.ranged else sum(len(m.run_ids) for m in taken)
                     hungry.append(replace(lane, active=lane.active + admitted))
             lanes = hungry
         return made
@@ -147,6 +148,8 @@ class _Turn:
         """Admit up to `wanted` runs of a lane; return their messages, and whether it has more."""
         if wanted <= 0:
             return [], False
+        if lane.ranged:
+            return self._admit_spans(lane, wanted)
         found = read_candidates(self._db, self._conn, lane, self._ledger, limit=wanted)
         more = len(found) == wanted
         if lane.in_line:
@@ -159,6 +162,32 @@ class _Turn:
             if run.id not in held:
                 self._ledger.give_back(needs[run.id])
         return self._queue(lane, [run for run in affordable if run.id in held], needs, slots), more
+
+    def _admit_spans(self, lane: Lane, wanted: int) -> tuple[list[Message], bool]:
+        """Admit up to so many spans: each takes the holds of all its partitions, or waits whole."""
+        made: list[Message] = []
+        for _ in range(wanted + SPANS_PASSED_OVER):
+            if len(made) == wanted:
+                return made, True
+            found = read_span(self._db, self._conn, lane)
+            if not found:
+                return made, False
+            needs = self._needs(lane, found[0])
+            if not self._ledger.take(needs):
+                return made, False
+            held = take_holds_of_all(self._db, self._conn, lane, found)
+            if not held:
+                self._ledger.give_back(needs)
+                continue
+            message = span_message(held, lane)
+            admissions = [
+                moves.Admission(run, message.id, len(held), needs or None if n == 0 else None)
+                for n, run in enumerate(message.run_ids)
+            ]
+            again_us = int(self._settings.republish_seconds * 1e6)
+            moves.admit(self._db, self._conn, admissions, publish_again_us=again_us)
+            made.append(message)
+        return made, False
 
     def _needs(self, lane: Lane, run: Row[Any]) -> dict[str, int]:
         if lane.id is not None and not self._ledger.keys:

@@ -44,6 +44,44 @@ def read_candidates(
     ).all()
 
 
+def read_span(db: Database, conn: Connection, lane: Lane) -> Sequence[Row[Any]]:
+    """Return the ready runs of the first span of a lane, in the order of their places.
+
+    While others of it are due but not woken yet, it is not taken: it would be torn apart.
+    """
+    of_lane, params = _of_lane(lane)
+    first = conn.execute(
+        db.sql(
+            f"SELECT id, span, generation FROM runs WHERE state = 'pending' AND ready AND {of_lane}"
+            f" {lane_order(newest_first=lane.newest_first)} LIMIT 1"
+        ),
+        params,
+    ).first()
+    if first is None:
+        return ()
+    if first.span is None:
+        of_span, params = "id = :id", {"id": first.id}
+    else:
+        of_span = "backfill_id = :lane AND span = :span AND generation = :generation"
+        params = {"lane": lane.id, "span": first.span, "generation": first.generation}
+    late = conn.execute(
+        db.sql(
+            "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'pending' AND NOT ready "
+            f"AND waiting_run IS NULL AND available_at < {{now}} + 5000000 AND {of_span})"
+        ),
+        params,
+    ).scalar_one()
+    if late:
+        return ()
+    return conn.execute(
+        db.sql(
+            f"SELECT {_COLUMNS} FROM runs WHERE state = 'pending' AND ready AND {of_span} "
+            f"ORDER BY sort, id{db.skip_locked}"
+        ),
+        params,
+    ).all()
+
+
 def _of_lane(lane: Lane) -> tuple[str, dict[str, Any]]:
     if lane.id is None:
         return "backfill_id IS NULL AND sort = :sort", {"sort": -lane.priority}

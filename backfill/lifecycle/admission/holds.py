@@ -42,6 +42,37 @@ def take_holds(db: Database, conn: Connection, lane: Lane, rows: Sequence[Row[An
     return held | _sort_out(db, conn, lane, [r for r in needing if r.id not in held])
 
 
+def take_holds_of_all(
+    db: Database, conn: Connection, lane: Lane, rows: Sequence[Row[Any]]
+) -> list[Row[Any]]:
+    """Take the holds of runs that are executed together, all or none of them.
+
+    Where one waits for another run's partition they all do. Those that were left out for their
+    partition are not waited for.
+
+    Returns:
+        The runs that go; empty when they wait.
+    """
+    held = take_holds(db, conn, lane, rows)
+    rest = [row.id for row in rows if row.id not in held]
+    if not rest:
+        return list(rows)
+    waits_for = conn.execute(
+        db.sql(
+            f"SELECT waiting_run FROM runs WHERE {db.one_of('id', 'ids')} "
+            "AND state = 'pending' AND waiting_run IS NOT NULL LIMIT 1"
+        ),
+        {"ids": db.ints(rest)},
+    ).scalar()
+    if waits_for is None:
+        return [row for row in rows if row.id in held]
+    moves.free_holds(db, conn, sorted(held))
+    moves.park_behind(
+        db, conn, [(run, int(waits_for)) for run in held], check_again_us=HOLD_CHECK_US
+    )
+    return []
+
+
 def _sort_out(db: Database, conn: Connection, lane: Lane, rest: Sequence[Row[Any]]) -> set[int]:
     """Say which of the rest hold their partitions from an earlier attempt.
 

@@ -25,7 +25,7 @@ LaneKey = int | str
 _COLUMNS = (
     "b.id, b.priority, b.queue, b.max_active_runs, b.ordering, b.pipeline_id, b.canary_state, "
     "b.on_conflict, b.sequential, b.depends_on_previous, b.stopped_by, b.pools, b.windows, "
-    "b.tags, b.expanded_at"
+    "b.tags, b.expanded_at, b.partitions_per_run"
 )
 
 
@@ -43,6 +43,7 @@ class Lane:
         in_line: Its runs go one at a time, in order.
         depends: Each of them also needs the partition before it to have succeeded.
         stopped_by: The partition its line was last seen to wait for in vain.
+        ranged: Its runs are executed several together; each such span counts as one.
     """
 
     id: int | None
@@ -60,6 +61,7 @@ class Lane:
     in_line: bool = False
     depends: bool = False
     stopped_by: str | None = None
+    ranged: bool = False
 
     @property
     def key(self) -> LaneKey:
@@ -132,7 +134,9 @@ def read_activity(db: Database, conn: Connection, settings: Settings) -> Activit
     rows = conn.execute(
         db.sql(
             "SELECT r.backfill_id, coalesce(b.priority, -r.sort) AS priority, "
-            "coalesce(r.queue, :default) AS queue, count(*) AS active, count(DISTINCT "
+            "coalesce(r.queue, :default) AS queue, count(CASE WHEN r.span IS NULL THEN 1 END) "
+            "+ count(DISTINCT CASE WHEN r.span IS NOT NULL THEN r.message_id END) AS active, "
+            "count(DISTINCT "
             "CASE WHEN r.state = 'queued' THEN r.message_id END) AS messages "
             "FROM runs r LEFT JOIN backfills b ON b.id = r.backfill_id "
             "WHERE r.state IN ('queued', 'running') GROUP BY 1, 2, 3"
@@ -178,8 +182,9 @@ def read_lanes(db: Database, conn: Connection, settings: Settings) -> Lanes:
     closed = [row.id for row in rows if not _is_open(row)]
     lanes = _launches(db, conn, settings, activity)
     for row in rows:
-        if row.id in closed or (row.ordering == "weight" and row.expanded_at is None):
-            continue  # the heaviest may be among the runs still to be made
+        whole = row.ordering == "weight" or row.partitions_per_run is not None
+        if row.id in closed or (whole and row.expanded_at is None):
+            continue  # the heaviest, or more of a span, may be among the runs still to be made
         lanes.append(_lane(row, settings, activity.runs[row.id], paces))
     return Lanes(lanes, closed, activity)
 
@@ -200,13 +205,14 @@ def _lane(
         newest_first=row.ordering == "newest",
         gated=gated,
         on_conflict=row.on_conflict,
-        pack=1 if pools or in_line or gated else size,
+        pack=1 if pools or in_line or gated or row.partitions_per_run is not None else size,
         run_us=run_us,
         pools=pools,
         tags=decoded(row.tags) or {},
         in_line=in_line,
         depends=bool(row.depends_on_previous),
         stopped_by=row.stopped_by,
+        ranged=row.partitions_per_run is not None,
     )
 
 

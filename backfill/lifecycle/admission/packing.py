@@ -62,6 +62,18 @@ def pack(
     return messages
 
 
+def span_message(rows: Sequence[Row[Any]], lane: Lane) -> Message:
+    """Put the runs of one span into one message."""
+    return Message(
+        id=new_message_id(),
+        queue=rows[0].queue or lane.queue,
+        pipeline_id=rows[0].pipeline_id,
+        run_ids=tuple(row.id for row in rows),
+        label=_label(rows),
+        priority=lane.priority,
+    )
+
+
 def new_message_id() -> str:
     """Return a fresh Celery task id."""
     return secrets.token_hex(8)

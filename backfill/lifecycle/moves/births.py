@@ -38,6 +38,7 @@ class NewRun:
 
     Attributes:
         previous: The partition that must have succeeded before it starts.
+        span: Executed together with those of the same.
     """
 
     partition: str
@@ -45,6 +46,7 @@ class NewRun:
     tags: dict[str, str] | None = None
     queue: str | None = None
     previous: str | None = None
+    span: int | None = None
 
 
 def create_backfill_runs(
@@ -82,6 +84,9 @@ def create_backfill_runs(
     if any(run.previous for run in new):
         rows = ((*row, run.previous) for row, run in zip(rows, new, strict=True))
         columns = (*columns, "previous")
+    if any(run.span is not None for run in new):
+        rows = ((*row, run.span) for row, run in zip(rows, new, strict=True))
+        columns = (*columns, "span")
     db.bulk_insert(conn, runs_table, columns, rows)
     moved = Moved()
     moved.created(backfill.id, len(new))

@@ -13,7 +13,7 @@ from backfill.storage.database import Database
 
 _CLAIMED = (
     f"{ROW}, pipeline_id, tags, run_config, steps, parent_id, mode, timeout_seconds, failures, "
-    "started_at, {now} AS at"
+    "started_at, span, sort, generation, {now} AS at"
 )
 
 

@@ -119,14 +119,15 @@ def lost(row: Row[Any], max_crashes: int, *, innocent: bool = False) -> Ending:
 
     Args:
         innocent: Another run was executing in it: this one had ended and was not recorded yet.
+            Runs of one span are executed together: none of them is.
     """
     if row.cancel_requested_at is not None:
         reason = row.reason or "canceled"
         return Ending(row, RunMove.STOP, AttemptEnd.CANCELED, reason=reason)
-    if row.message_size > 1:
+    if row.message_size > 1 and row.span is None:
         reason = "its worker died while several runs shared a message; it goes on alone"
         return Ending(row, RunMove.LOSE, AttemptEnd.LOST, alone=True, reason=reason)
-    if innocent:
+    if innocent and row.span is None:
         reason = "its worker process died of another run before it was recorded"
         return Ending(row, RunMove.LOSE, AttemptEnd.LOST, reason=reason)
     crashes = row.crashes + 1

@@ -32,7 +32,8 @@ from backfill.storage.database import Database
 
 HELD = (
     "id, attempt, token, backfill_id, set_id, partition, pipeline_id, failures, max_failures, "
-    "crashes, cancel_requested_at, worker_id, message_id, message_size, started_at, reason"
+    "crashes, cancel_requested_at, worker_id, message_id, message_size, started_at, reason, "
+    "span"
 )
 
 

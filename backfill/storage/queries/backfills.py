@@ -95,6 +95,7 @@ class BackfillView:
     narrowed: Mapping[str, int] | None
     retrying: bool
     cloned_from: int | None
+    partitions_per_run: int | None
     run_timeout_seconds: float | None
     timeout_seconds: float | None
     on_timeout: str | None
@@ -190,6 +191,7 @@ def _view(row: Row[Any]) -> BackfillView:
         narrowed=decoded(row.narrowed),
         retrying=row.retrying is not None,
         cloned_from=row.cloned_from,
+        partitions_per_run=row.partitions_per_run,
         run_timeout_seconds=row.run_timeout_seconds,
         timeout_seconds=row.timeout_seconds,
         on_timeout=row.on_timeout,

@@ -107,6 +107,8 @@ def newest_outputs(
 ) -> dict[str, Mapping[str, str]]:
     """Return where the newest success of each step of a partition left its outputs.
 
+    What was executed for several partitions together is left out: it is of them all.
+
     Args:
         without: Nothing of this run.
     """
@@ -114,6 +116,7 @@ def newest_outputs(
         db.sql(
             "SELECT o.step, o.outputs FROM runs r JOIN step_outcomes o ON o.run_id = r.id "
             "WHERE r.set_id = :set AND r.partition = :partition AND r.id <> :without "
+            "AND r.span IS NULL "
             f"AND o.state = 'succeeded' AND {db.one_of_texts('o.step', 'steps')} "
             "ORDER BY r.created_at, r.id, o.attempt"
         ),
