@@ -76,6 +76,21 @@ def patience() -> None:
 waiters = partitions("waiters", "patience", "p", 20)
 
 
+def every_second_listens(partition: Partition) -> dict[str, Any]:
+    """Half of the steps hear of a cancel; of the others every second ignores being told to end."""
+    number = int(partition.name[1:])
+    wants = {"listens": number % 2 == 0, "deaf": number % 4 == 3}
+    return {"steps": {"wait": {"config": wants}}}
+
+
+multitude = PartitionSetDefinition(
+    name="multitude",
+    pipeline_name="patience",
+    partition_fn=lambda: [Partition(f"p{n:03}") for n in range(1_000)],
+    run_config_fn_for_partition=every_second_listens,
+)
+
+
 @step
 def wait_in_a_crowd(context: Any) -> None:
     if context.partition_key == "p30":
