@@ -102,6 +102,7 @@ def _has(row: Row[Any], done: Mapping[str, tuple[Any, Any]]) -> bool:
 def _write(
     db: Database, conn: Connection, backfill_id: int, columns: Mapping[str, Any], field: Field
 ) -> None:
+    assert "state" not in columns, "only moves write states"
     sets: list[str] = []
     params: dict[str, Any] = {"id": backfill_id}
     for column, value in columns.items():
