@@ -26,7 +26,7 @@ from backfill.lifecycle.admission import Admitter, Message
 from backfill.lifecycle.moves import Claim, Report
 from backfill.settings import Settings
 from backfill.states import StepState
-from backfill.storage.database import Database
+from backfill.storage.database import QUEUEING, Database
 from benchmarks import loading, windows
 from benchmarks.goals import Row, parser, row, tell
 from benchmarks.harness import stack
@@ -68,7 +68,7 @@ class Statements:
 def bench(pending: int, turns: int) -> list[Row]:
     """Measure `turns` turns of admission; return the rows."""
     with stack(partitions=0, definitions=windows.DEFINITIONS) as made:
-        db = made.database()
+        db = Database(made.database_url, tuning=QUEUEING)  # as the coordinator does
         _load(db, pending)
         hello = fleet.WorkerHello(
             name="bench", host="here", pid=1, slots=SLOTS, queues=[Settings().default_queue]

@@ -47,9 +47,7 @@ from backfill.storage.database import Database
 
 PREFIX = "/api/v1"
 COMPRESSED_FROM_BYTES = 1_000
-COMPRESSED_AT_LEVEL = (
-    1  # a page takes a ninth of the time that the highest takes, and little more room
-)
+COMPRESSED_AT_LEVEL = 1  # a ninth of the time of the highest, and little more room
 
 
 def create_app(

@@ -37,7 +37,14 @@ _MIN_SQLITE = (3, 38, 0)
 
 # For who moves runs from state to state. Plain index scans mark what is dead in the small indexes
 # of the queued and the running; bitmap scans read thousands of dead entries until the next vacuum.
-QUEUEING = ("enable_bitmapscan=off", "jit=off")
+# And until the next ANALYZE a planner takes the hundred thousand runs just made for a few, which it
+# would read all and sort: every statement has its index, in its order.
+QUEUEING = (
+    "enable_bitmapscan=off",
+    "enable_seqscan=off",
+    "enable_sort=off",
+    "jit=off",
+)
 # For who names every row by its id besides: a plan made once serves any number of them, and
 # making it anew for each would cost as much as a small statement itself.
 BY_ID = (*QUEUEING, "plan_cache_mode=force_generic_plan")

@@ -21,7 +21,7 @@ from benchmarks import (
     workers,
 )
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(400)]  # they start whole systems
 
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, float]:
