@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
@@ -39,7 +40,7 @@ def test_a_thousand_partitions_are_canceled_and_the_pool_takes_new_work(
     for key in OTHERS:
         reason = stack.run(backfill, key).reason
         assert "ended with its process" in reason, reason
-        wait_until(lambda mark=marks[key]: ended(mark), f"the process of {key} to be gone")
+        wait_until(partial(ended, marks[key]), f"the process of {key} to be gone")
     assert not any(ended(marks[key]) for key in LISTENING), "who listens keeps its process"
     assert stack.pid("worker-1") == worker
     wait_until(lambda: len(stack.pool()) == len(pool), "the pool to have its size again")
