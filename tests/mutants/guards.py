@@ -172,10 +172,7 @@ MUTANTS = (
         f"{LIFECYCLE}/fleet.py",
         "WHERE name = :name{db.for_update}",
         "WHERE name = :name",
-        (
-            f"{ADMISSION}::test_two_admitters_cannot_both_take_the_last_slot",
-            f"{POOLS}::test_two_admitters_cannot_both_take_the_last_slot_of_a_pool",
-        ),
+        ("tests/integration/test_leader_races.py",),
     ),
     Mutant(
         "limits: the backfill's row is locked by admission",
@@ -259,14 +256,17 @@ MUTANTS = (
         f"{LIFECYCLE}/admission/lines.py",
         "return previous is None or previous.ok",
         "return True",
-        (f"{ORDER}::test_a_partition_waits_until_the_one_before_it_succeeded[sqlite]",),
+        (f"{ORDER}::test_a_failure_stops_the_line_and_the_backfill_says_so_once[sqlite]",),
     ),
     Mutant(
         "blocked partitions are not admitted",
         f"{LIFECYCLE}/admission/holds.py",
         '"WHERE NOT EXISTS (SELECT 1 FROM blocked_partitions b "',
         '"WHERE true OR NOT EXISTS (SELECT 1 FROM blocked_partitions b "',
-        (f"{GUARD_RACES}::test_what_is_not_queued_when_a_block_commits_is_skipped[sqlite]",),
+        (
+            "tests/integration/test_blocks_and_marks.py"
+            "::test_a_pending_run_of_a_blocked_partition_is_skipped_and_a_running_one_finishes[sqlite]",
+        ),
     ),
     Mutant(
         "pause takes back what is queued",
