@@ -65,6 +65,7 @@ def test_tokens_close_the_server_and_decide_what_is_offered(
         expect(seen.get_by_text("that needs the role operator")).to_be_visible()
         expect(seen.get_by_role("button", name="Launch")).to_have_count(0)
         _looks_at_settings(viewer)
+        _may_not_launch(viewer)
 
         page.get_by_role("button", name="Revoke looker").click()
         page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
@@ -81,3 +82,11 @@ def _looks_at_settings(viewer: Tab) -> None:
     expect(seen.get_by_text("Only admins see tokens.")).to_be_visible()
     seen.get_by_role("tab", name="Audit").click()
     expect(seen.get_by_text("Not allowed")).to_be_visible()
+
+
+def _may_not_launch(viewer: Tab) -> None:
+    seen = viewer.open("/backfills")
+    expect(seen.get_by_role("button", name="Launch backfill")).to_be_disabled()
+    seen = viewer.open("/launch?set=date_partition_set&select=all")
+    expect(seen.get_by_text("Launching a backfill needs the role operator.")).to_be_visible()
+    expect(seen.get_by_role("button", name="Submit")).to_have_count(0)

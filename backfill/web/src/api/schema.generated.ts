@@ -1673,6 +1673,11 @@ export interface components {
             /** Partition Set */
             partition_set: string;
             /**
+             * Partitions Per Run
+             * @description So many neighbours are run together, 0: all; null: one each.
+             */
+            partitions_per_run: number | null;
+            /**
              * Pause Facts
              * @description What a guard paused it for: `by` canary or breaker, and the `error` that most failures have in common.
              */
@@ -1785,7 +1790,10 @@ export interface components {
             canary?: number | null;
             /** Canary Percent */
             canary_percent?: number | null;
-            /** Max Active Runs */
+            /**
+             * Max Active Runs
+             * @example 4
+             */
             max_active_runs?: number | null;
             /** Max Failures */
             max_failures?: number | null;
@@ -1795,7 +1803,10 @@ export interface components {
             on_timeout?: ("cancel" | "pause") | null;
             /** Ordering */
             ordering?: ("oldest" | "newest") | null;
-            /** Priority */
+            /**
+             * Priority
+             * @example 10
+             */
             priority?: number | null;
             /** Run Timeout Seconds */
             run_timeout_seconds?: number | null;
@@ -1904,6 +1915,11 @@ export interface components {
             ordering: "oldest" | "newest" | "listed" | "weight";
             /** Partition Set */
             partition_set: string;
+            /**
+             * Partitions Per Run
+             * @description So many neighbours are run together, 0: all; null: one each.
+             */
+            partitions_per_run: number | null;
             /**
              * Pause Facts
              * @description What a guard paused it for: `by` canary or breaker, and the `error` that most failures have in common.
@@ -2061,6 +2077,11 @@ export interface components {
              * @example date_partition_set
              */
             partition_set: string;
+            /**
+             * Partitions Per Run
+             * @description So many neighbouring partitions are run together, in one execution of the pipeline; 0: all that are neighbours. Null: as the set's backfill policy says, else 1.
+             */
+            partitions_per_run?: number | null;
             /**
              * Planned
              * @description The `counts` of a plan: the answer to a submit says what changed since.
@@ -2360,7 +2381,7 @@ export interface components {
         };
         /**
          * Coordinator
-         * @description Who leads, or led last.
+         * @description Who leads, or led last, and how late the work is.
          */
         Coordinator: {
             /**
@@ -2381,6 +2402,7 @@ export interface components {
             };
             /** Holder */
             holder: string;
+            lag: components["schemas"]["Lag"];
             /** Leading */
             leading: boolean;
         };
@@ -2860,6 +2882,37 @@ export interface components {
             keys: string[];
         };
         /**
+         * Lag
+         * @description How late the coordinators' work is, in seconds; 0 where nothing waits.
+         */
+        Lag: {
+            /**
+             * Counting
+             * @description How old the oldest move is that no count shows yet.
+             */
+            counting: number;
+            /**
+             * Expanding
+             * @description Since the oldest backfill was requested that has no run yet.
+             */
+            expanding: number;
+            /**
+             * Publishing
+             * @description How overdue the sending of a queued run is.
+             */
+            publishing: number;
+            /**
+             * Reaping
+             * @description How long ago a lease ended that is not taken away yet.
+             */
+            reaping: number;
+            /**
+             * Silence
+             * @description Since the leader was last heard of.
+             */
+            silence: number;
+        };
+        /**
          * Lineage
          * @description A run's family: what it re-executes and what re-executes it, oldest first.
          */
@@ -3330,6 +3383,11 @@ export interface components {
             kind: string;
             /** Name */
             name: string;
+            /**
+             * Partitions Per Run
+             * @description How many neighbouring partitions a backfill runs together; 0: all.
+             */
+            partitions_per_run: number;
             /** Pipeline */
             pipeline: string;
             /** Place */
@@ -4742,6 +4800,11 @@ export interface components {
             ordering: "oldest" | "newest" | "listed" | "weight";
             /** Partition Set */
             partition_set: string;
+            /**
+             * Partitions Per Run
+             * @description So many neighbours are run together, 0: all; null: one each.
+             */
+            partitions_per_run: number | null;
             /**
              * Pause Facts
              * @description What a guard paused it for: `by` canary or breaker, and the `error` that most failures have in common.

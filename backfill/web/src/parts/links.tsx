@@ -37,6 +37,22 @@ export function PipelineLink({ name }: { name: string }) {
   )
 }
 
+/** A partition, in the Run Matrix of its set. */
+export function PartitionLink({ set, partition }: { set: string | null; partition: string }) {
+  if (!set) return <span className="break">{partition}</span>
+  return (
+    <Link
+      to="/partition-sets/$set"
+      params={{ set }}
+      search={{ at: partition }}
+      className="break"
+      title="Show it in the matrix"
+    >
+      {partition}
+    </Link>
+  )
+}
+
 export function ScheduleLink({ name }: { name: string }) {
   return (
     <Link to="/schedules/$name" params={{ name }} className="break">

@@ -31,6 +31,7 @@ export function BackfillSettings({ backfill }: { backfill: Backfill }) {
               ['A few of them', narrowedText(backfill.narrowed)],
               ['Order', orderText(backfill)],
               ['At a time', backfill.max_active_runs?.toLocaleString() ?? 'no limit of its own'],
+              ['Partitions per run', togetherText(backfill.partitions_per_run)],
               ['Priority', backfill.priority],
               ['Failures tried again', backfill.max_failures],
               ['Canary', canaryText(backfill)],
@@ -144,4 +145,9 @@ function breakerText(breaker: Backfill['breaker']): string | null {
     percent && `${percent} % of the last ${last ?? 0} failed`,
   ]
   return `pauses after ${parts.filter(Boolean).join(', or ')}`
+}
+
+function togetherText(count: number | null): string | null {
+  if (count === null || count === 1) return null
+  return count === 0 ? 'all that are neighbours' : count.toLocaleString()
 }

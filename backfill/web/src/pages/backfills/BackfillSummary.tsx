@@ -70,7 +70,9 @@ export function BackfillSummary({ backfill }: { backfill: Backfill }) {
           </span>
         </div>
       )}
-      {!isOver(backfill) && counts.running === 0 && <WhyPanel kind="backfill" id={id} />}
+      {!isOver(backfill) && counts.running === 0 && !backfill.pause_reason && (
+        <WhyPanel kind="backfill" id={id} />
+      )}
     </section>
   )
 }

@@ -59,6 +59,13 @@ export function OrderSection({ form, change }: SectionProps) {
           value={form.failures}
           onChange={(failures) => change({ failures })}
         />
+        <NumberField
+          label="Partitions per run"
+          placeholder="as defined"
+          help="Neighbours; 0: all"
+          value={form.together}
+          onChange={(together) => change({ together })}
+        />
       </div>
       <LinesField
         label="Only within these hours"
@@ -78,6 +85,7 @@ function told(form: SectionProps['form']): string {
     form.order && ORDER_WORDS.find(([one]) => one === form.order)?.[1],
     form.line && LINE_WORDS.find(([one]) => one === form.line)?.[1],
     form.at_once && `${form.at_once} at a time`,
+    form.together !== undefined && `${form.together || 'all'} partitions per run`,
     form.priority && `priority ${form.priority}`,
     form.failures && `${form.failures} tries after failure`,
     form.window?.join(', '),

@@ -57,6 +57,7 @@ test('a backfill is cloned as it was asked for', () => {
     steps: ['load'],
     ordering: 'oldest',
     max_active_runs: null,
+    partitions_per_run: null,
     priority: 3,
     max_failures: 0,
     tags: { team: 'x' },

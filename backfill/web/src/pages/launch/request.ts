@@ -28,6 +28,7 @@ export function requestOf(
       sequential: form.line === 'sequential' ? true : undefined,
       depends_on_previous: form.line === 'previous' ? true : undefined,
       max_active_runs: form.at_once,
+      partitions_per_run: form.together,
       priority: form.priority,
       max_failures: form.failures,
       tags: form.tag && tagsOf(form.tag),
@@ -56,6 +57,7 @@ export function explicit(request: Request): Request {
 
 const PRESETS = {
   max_active_runs: null,
+  partitions_per_run: null,
   priority: 0,
   ordering: 'oldest',
   sequential: false,
@@ -90,6 +92,7 @@ export function launchSearchOf(backfill: Schemas['Backfill']): LaunchSearch {
     order: other(backfill.ordering, 'oldest'),
     line: lineOf(backfill),
     at_once: backfill.max_active_runs ?? undefined,
+    together: backfill.partitions_per_run ?? undefined,
     priority: other(backfill.priority, 0),
     failures: other(backfill.max_failures, 0),
     tag: pairsOf(backfill.tags),

@@ -17,6 +17,7 @@ export function readLaunch(raw: Record<string, unknown>) {
     order: oneOf(raw, 'order', ORDERINGS),
     line: oneOf(raw, 'line', LINES),
     at_once: count(raw, 'at_once'),
+    together: count(raw, 'together'),
     priority: signed(raw, 'priority'),
     failures: count(raw, 'failures'),
     tag: list(raw, 'tag'),

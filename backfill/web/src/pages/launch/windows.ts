@@ -6,7 +6,7 @@ type Day = NonNullable<Window['days']>[number]
 
 export const DAYS: readonly Day[] = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
 const HOURS = /^(\d{1,2}:\d{2})-(\d{1,2}:\d{2})$/
-const DAY_PARTS = /^[a-z]{3}(-[a-z]{3})?(,[a-z]{3}(-[a-z]{3})?)*$/
+const ZONE = /^[A-Za-z]+([/_+-]\w+)*$/
 
 /** Read a text; null when it is none. What is not said is every day, the whole day, UTC. */
 export function readWindow(text: string): Window | null {
@@ -14,12 +14,12 @@ export function readWindow(text: string): Window | null {
   for (const part of text.trim().split(/\s+/)) {
     const hours = HOURS.exec(part)
     if (hours) [window.start, window.end] = [hours[1]!, hours[2]!]
-    else if (DAY_PARTS.test(part.toLowerCase())) {
+    else {
       const days = readDays(part.toLowerCase())
-      if (!days) return null
-      window.days = days
-    } else if (/^[A-Za-z]+([/_+-]\w+)*$/.test(part)) window.zone = part
-    else return null
+      if (days) window.days = days
+      else if (ZONE.test(part)) window.zone = part
+      else return null
+    }
   }
   return window
 }

@@ -4,7 +4,7 @@ import { ExternalLink } from 'lucide-react'
 
 import { EventList } from '@/parts/EventList'
 import { Figure, Figures } from '@/parts/Facts'
-import { BackfillLink, PipelineLink, RunLink, SetLink } from '@/parts/links'
+import { BackfillLink, PartitionLink, PipelineLink, RunLink, SetLink } from '@/parts/links'
 import { Page } from '@/parts/Page'
 import { Pager } from '@/parts/Pager'
 import { Loaded } from '@/parts/Shown'
@@ -109,7 +109,7 @@ function Summary({ run }: { run: Run }) {
         {run.partition !== null && (
           <Figure
             name="Partition"
-            value={<span className="break">{run.partition}</span>}
+            value={<PartitionLink set={run.partition_set} partition={run.partition} />}
             more={<SetLink name={run.partition_set} />}
           />
         )}

@@ -54,7 +54,7 @@ function Row({ run, within }: { run: Run; within: 'backfill' | 'pipeline' | unde
       <td className={`break ${styles.partition}`}>
         {run.partition ?? <span className="soft">–</span>}
       </td>
-      {!within && <td className="break">{run.pipeline}</td>}
+      {!within && <td className={`break ${styles.pipeline}`}>{run.pipeline}</td>}
       {within !== 'backfill' && (
         <td>
           <BackfillLink id={run.backfill_id} />
