@@ -97,7 +97,7 @@ function Facts({ schedule }: { schedule: ScheduleStatus }) {
           <div>
             <dt>When missed or busy</dt>
             <dd>
-              makes up for {schedule.definition.catch_up}
+              {catchUpText(schedule.definition.catch_up)}
               <div>
                 {schedule.definition.when_busy === 'skip'
                   ? 'skips partitions that are on their way'
@@ -109,4 +109,11 @@ function Facts({ schedule }: { schedule: ScheduleStatus }) {
       </dl>
     </section>
   )
+}
+
+function catchUpText(catchUp: string): string {
+  if (catchUp === 'none') return 'makes up for no missed tick'
+  if (catchUp === 'last') return 'makes up for the last missed tick'
+  if (catchUp === 'all') return 'makes up for every missed tick'
+  return `makes up for the newest ${catchUp} missed ticks`
 }
