@@ -10,6 +10,7 @@ from backfill.definitions.calls import Definitions, SelectionResult
 from backfill.definitions.catalog import PipelineInfo
 from backfill.definitions.facts import INCOMPLETE, Take
 from backfill.definitions.selection import parse, status_words
+from backfill.definitions.step_selection import select_steps
 from backfill.errors import Invalid, did_you_mean
 from backfill.lifecycle.guarding import take_of
 from backfill.lifecycle.ordering import check_order_of_set, check_previous
@@ -38,6 +39,7 @@ class Choice:
         code_version: Of the definitions that were asked.
         selected: What would run; what is left out of the selection is counted in it.
         partitions_per_run: So many neighbours are run together, 0 for all; None: one each.
+        chosen: The steps that the request itself names; `steps` has the set's, too.
     """
 
     pipeline: PipelineInfo
@@ -47,6 +49,7 @@ class Choice:
     code_version: str
     selected: SelectionResult
     partitions_per_run: int | None = None
+    chosen: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def choose(
     catalog = definitions.catalog()
     partition_set = catalog.partition_set(request.partition_set)
     pipeline = catalog.pipeline(partition_set.pipeline)
-    check_steps(pipeline, request.steps)
+    chosen = steps_named(pipeline, request.steps)
     check_order_of_set(request, partition_set)
     words = status_words(parse(request.selection))
     reprocess = reprocess_of(request.reprocess, words=words, steps=request.steps)
@@ -123,11 +126,12 @@ def choose(
     return Choice(
         pipeline,
         {**pipeline.tags, **request.tags},
-        request.steps or partition_set.step_selection,
+        chosen or partition_set.step_selection,
         reprocess,
         catalog.version,
         selected,
         together,
+        chosen,
     )
 
 
@@ -167,6 +171,18 @@ def evaluate(db: Database, definitions: Definitions, wanted: Wanted) -> Selectio
         return first
     statuses = {key: facts.keys[key] for key in facts.keys if key.removeprefix("!") in words}
     return _select(definitions, wanted, statuses=statuses, leave_out=leave_out, mark=mark)
+
+
+def steps_named(pipeline: PipelineInfo, steps: Sequence[str] | None) -> Sequence[str] | None:
+    """Return the steps that step selections name, such as `load*`; None for all.
+
+    Raises:
+        Invalid: One cannot be read, or the pipeline lacks its step.
+    """
+    if not steps:
+        return None
+    upstream = {step.name: step.upstream for step in pipeline.steps}
+    return select_steps(pipeline.name, upstream, steps)
 
 
 def check_steps(pipeline: PipelineInfo, steps: Sequence[str] | None) -> None:

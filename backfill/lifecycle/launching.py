@@ -11,7 +11,7 @@ from typing import Any
 from backfill.definitions.calls import Definitions
 from backfill.errors import ConfigInvalid, Conflict, Invalid
 from backfill.lifecycle.blocks import refuse_blocked
-from backfill.lifecycle.choosing import check_steps
+from backfill.lifecycle.choosing import steps_named
 from backfill.lifecycle.guarding import check_conflict_policy
 from backfill.lifecycle.runs import LaunchRequest, launch, launched_before
 from backfill.lifecycle.submitting import QUEUE_TAG
@@ -45,7 +45,7 @@ def launch_checked(
     if (known := launched_before(db, request)) is not None:
         return Launched(known, created=False)
     pipeline = definitions.catalog().pipeline(request.pipeline)
-    check_steps(pipeline, request.steps)
+    chosen = steps_named(pipeline, request.steps)
     check_conflict_policy(request.on_conflict)
     errors, partition_tags = _resolve(definitions, request, at)
     if errors:
@@ -57,8 +57,9 @@ def launch_checked(
     queue = request.queue or {**partition_tags, **given}.get(QUEUE_TAG)
     # With a key of its own, an insert that is repeated because its answer was lost is noticed.
     asked = replace(request, idempotency_key=request.idempotency_key or secrets.token_hex(16))
-    pools = pipeline.slots_needed(request.steps)
-    run_id = launch(db, replace(asked, tags=given, queue=queue), asked=asked, pools=pools)
+    pools = pipeline.slots_needed(chosen)
+    made = replace(asked, tags=given, queue=queue, steps=chosen)
+    run_id = launch(db, made, asked=asked, pools=pools)
     return Launched(run_id, created=True)
 
 

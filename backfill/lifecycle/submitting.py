@@ -165,7 +165,7 @@ def _insert(
             "queue": choice.tags.get(QUEUE_TAG),
             "tags": dict(choice.tags),
             "run_config": request.run_config,
-            "steps": list(request.steps) if request.steps else None,
+            "steps": list(choice.chosen) if choice.chosen else None,
             "note": request.note,
             "created_by": request.created_by,
             "idempotency_key": request.idempotency_key,

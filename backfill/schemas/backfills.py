@@ -80,7 +80,11 @@ class BackfillRequest(Body):
     run_config: RunConfig | None = Field(
         default=None, description="Merged over every partition's own run config."
     )
-    steps: list[Name] | None = Field(default=None, description="Only these steps; null: all.")
+    steps: list[Name] | None = Field(
+        default=None,
+        description="Only these steps: `load`, `*load` with all upstream, `load*` with all "
+        "downstream, `+load` and `load+` with one level of it. Null: all.",
+    )
     note: Text | None = None
     reprocess: ReprocessName | None = Field(
         default=None,

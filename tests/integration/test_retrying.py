@@ -227,3 +227,10 @@ def test_an_event_tells_what_was_retried_and_by_whom(house: House) -> None:
     event = house.row("SELECT * FROM events WHERE kind = 'backfill.retried'")
     assert event.message == "what is failed, never launched runs again, from failure"
     assert event.actor == "ann"
+
+
+def test_steps_are_chosen_by_what_is_upstream_and_downstream(house: House) -> None:
+    backfill_id = house.submit("day-00", steps=["a*"])
+    assert house.backfill(backfill_id).steps in (["a", "b"], '["a", "b"]', '["a","b"]')
+    with pytest.raises(Invalid, match='has no step "c"'):
+        house.submit("day-00", steps=["*c"])
