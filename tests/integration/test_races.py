@@ -416,6 +416,16 @@ def test_two_coordinators_add_the_feed_up_once(house: House, pair: Pair) -> None
         house.fold()
 
 
+def test_two_coordinators_add_the_feed_of_any_day_up_once(house: House, pair: Pair) -> None:
+    def unfolded() -> Scene:
+        house.fold()
+        return pending(house)
+
+    for scene, _, _ in interleavings(house, pair, unfolded, fold, fold):
+        assert house.backfill(scene.backfill_id).pending == 3
+        house.cancel_all(scene.backfill_id)
+
+
 def test_adding_up_beside_admission_ends(house: House, pair: Pair) -> None:
     for scene, _, admitted in interleavings(house, pair, lambda: pending(house), fold, admit):
         assert set(scene.ids) <= set(admitted)

@@ -41,12 +41,14 @@ def main() -> None:
     """Try the mutants asked for; the exit status is 0 only if every one was caught."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
-    parser.add_argument("--only", metavar="TEXT", help="those whose name holds this")
+    parser.add_argument(
+        "--only", metavar="TEXT", action="append", help="those whose name holds this; repeatable"
+    )
     parser.add_argument(
         "--machine", action="store_true", help="have the state machine find them, not their tests"
     )
     options = parser.parse_args()
-    wanted = [m for m in MUTANTS if options.only is None or options.only in m.name]
+    wanted = [m for m in MUTANTS if not options.only or any(x in m.name for x in options.only)]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="backfill-mutants-")))
         if "BACKFILL_TEST_POSTGRES_URL" not in os.environ:

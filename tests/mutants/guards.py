@@ -281,8 +281,8 @@ MUTANTS = (
         'f"WHERE id = :id{db.for_update}"',
         '"WHERE id = :id"',
         (
-            f"{RACES}::test_a_backfill_ends_once[postgresql]",
-            f"{RACES}::test_a_cancel_beside_expansion_leaves_no_run_behind[postgresql]",
+            "tests/integration/test_control_races.py"
+            "::test_what_is_added_while_a_backfill_settles_is_run[postgresql]",
         ),
     ),
     Mutant(
@@ -290,7 +290,7 @@ MUTANTS = (
         f"{LIFECYCLE}/folding.py",
         "FROM cursors WHERE name = :name{db.for_update}",
         "FROM cursors WHERE name = :name",
-        (f"{RACES}::test_two_coordinators_add_the_feed_up_once[postgresql]",),
+        (f"{RACES}::test_two_coordinators_add_the_feed_of_any_day_up_once[postgresql]",),
     ),
     Mutant(
         "hooks: told with the event, in its transaction",
