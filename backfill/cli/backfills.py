@@ -169,6 +169,10 @@ def _print_backfill(backfill: Backfill) -> None:
         "canary": told_canary(backfill),
         "breaker": told_breaker(backfill),
         "conflicts": backfill.on_conflict if backfill.on_conflict != "wait" else None,
+        "together": _together(backfill.partitions_per_run),
+        "time": _time_limit(backfill),
+        "clone of": backfill.cloned_from,
+        "retried": f"generation {backfill.generation}" if backfill.generation else None,
         "note": backfill.note,
         "left out": ", ".join(f"{n:,} {why}" for why, n in backfill.left_out.items()),
         "vanished": f"{backfill.vanished} partitions left the set" if backfill.vanished else None,
@@ -176,6 +180,22 @@ def _print_backfill(backfill: Backfill) -> None:
     for name, value in facts.items():
         if value:
             say(f"  {name:<10} {value}")
+
+
+def _together(size: int | None) -> str | None:
+    if size is None:
+        return None
+    return f"{size or 'all'} neighbouring partitions in one run"
+
+
+def _time_limit(backfill: Backfill) -> str | None:
+    limits = []
+    if backfill.deadline_at is not None:
+        then = f"{backfill.deadline_at:%Y-%m-%d %H:%M} UTC"
+        limits.append(f"until {then}, then {backfill.on_timeout or 'cancel'}")
+    if backfill.run_timeout_seconds is not None:
+        limits.append(f"{backfill.run_timeout_seconds:g} s for an attempt of a run")
+    return ", ".join(limits) or None
 
 
 def _print_failed(client: Client, handle: BackfillHandle) -> None:

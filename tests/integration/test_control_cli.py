@@ -163,3 +163,11 @@ def test_a_backfill_has_time_limits(house: House, client: Client) -> None:
     assert handle.edit(timeout_seconds=None).deadline_at is None
     with pytest.raises(Invalid):
         client.submit("days", "day-00", timeout_seconds=-1)
+
+
+def test_show_tells_limits_and_where_a_backfill_comes_from(house: House, run: Run) -> None:
+    house.ready(2, timeout_seconds=60, run_timeout_seconds=5, partitions_per_run=2, cloned_from=7)
+    printed = run("show", "1").out
+    assert "UTC, then cancel, 5 s for an attempt of a run" in printed
+    assert "2 neighbouring partitions in one run" in printed
+    assert "clone of   7" in printed
