@@ -5,24 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
 from fastapi import Depends, Query
 
+from backfill.api import narrowing
 from backfill.api.context import BackfillQuery, Context
 from backfill.api.cursors import decode_place, encode
 from backfill.api.filtering import TagQuery, tags_of
 from backfill.api.keys import KeyPage, Order, key_page, require_key
-from backfill.definitions.selection.index_set import IndexSet
-from backfill.errors import NotFound, SelectionInvalid
-from backfill.lifecycle import choosing
-from backfill.lifecycle.choosing import Wanted
-from backfill.lifecycle.reprocessing import Reprocess
+from backfill.api.narrowing import Fitting
+from backfill.errors import NotFound
 from backfill.storage.database import Database
-from backfill.storage.queries.matrix import backfill_ranges, partitions_of_runs
 from backfill.storage.queries.run_search import RunFilter
 
 REMEMBERED = 50
@@ -31,11 +29,16 @@ REMEMBERED_SECONDS = 5.0  # a filtered matrix follows what happens this late
 
 @dataclass(frozen=True)
 class Columns:
-    """What narrows the partitions; all of it must fit. Hashable: it is remembered by."""
+    """What narrows the partitions; all of it must fit. Hashable: it is remembered by.
+
+    Attributes:
+        removed: Also those with such runs that the set has no longer.
+    """
 
     select: str | None = None
     backfill_id: int | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    removed: bool = False
 
     @property
     def runs(self) -> RunFilter | None:
@@ -79,7 +82,7 @@ def column_page(api: Context, name: str, wanted: Columns, page: Paging) -> tuple
         SelectionInvalid: The selection cannot be read, or names unknown partitions.
     """
     at = api.clock()
-    if wanted == Columns():
+    if wanted in {Columns(), Columns(removed=True)}:
         found = key_page(
             api.definitions,
             name,
@@ -90,12 +93,12 @@ def column_page(api: Context, name: str, wanted: Columns, page: Paging) -> tuple
             start=page.start,
             place=page.place,
         )
-        return found, found.places[0][0] if found.places else 0
+        return found, (found.places[0][0] or 0) if found.places else 0
     return _filtered(api, name, chosen(api, name, wanted, at), page, at)
 
 
-def chosen(api: Context, name: str, wanted: Columns, at: datetime) -> IndexSet:
-    """Return the places of the partitions that fit; looked up every few seconds at most."""
+def chosen(api: Context, name: str, wanted: Columns, at: datetime) -> Fitting:
+    """Return the partitions that fit; looked up every few seconds at most."""
     cache = _cache_of(api.db)
     found = cache.get((name, wanted))
     if found is None:
@@ -105,7 +108,7 @@ def chosen(api: Context, name: str, wanted: Columns, at: datetime) -> IndexSet:
 
 
 def _filtered(
-    api: Context, name: str, fitting: IndexSet, page: Paging, at: datetime
+    api: Context, name: str, fitting: Fitting, page: Paging, at: datetime
 ) -> tuple[KeyPage, int]:
     count = len(fitting)
     step = 1 if page.order is Order.OLDEST else -1
@@ -113,72 +116,44 @@ def _filtered(
     if page.cursor is not None:
         first = decode_place(page.cursor)[1] + step
     elif page.start is not None:
-        first = _place_of(api, name, fitting, require_key(page.start), at)
+        first = _position_of(api, name, fitting, require_key(page.start), at)
     elif page.place is not None:
         first = min(page.place, count - 1)
     low = first if page.order is Order.OLDEST else max(first - page.limit + 1, 0)
     high = min(first + page.limit if page.order is Order.OLDEST else first + 1, count)
-    indexes = fitting.slice(low, high - low) if low < high else IndexSet.empty()
-    places = [
+    removed, indexes = fitting.slice(low, high)
+    kept = (
         (index, key)
         for part in indexes.ranges
         for index, key in zip(
             part, api.definitions.page(name, part.start, part.stop, at), strict=False
         )
-    ][::step]
+    )
+    places = [*((None, key) for key in removed), *kept][::step]
     last = first + step * (len(places) - 1)
     more = bool(places) and 0 <= last + step < count
     next_page = encode(places[-1][1], last) if more else None
     return KeyPage(places, count, next_page), max(first, 0)
 
 
-def _place_of(api: Context, name: str, fitting: IndexSet, key: str, at: datetime) -> int:
+def _position_of(api: Context, name: str, fitting: Fitting, key: str, at: datetime) -> int:
     index = api.definitions.index_of(name, [key], at)[0]
-    if index is None or index not in fitting:
+    position = fitting.position(key, index)
+    if position is None:
         raise NotFound(f'Partition "{key}" is not among those that fit.', partition=key)
-    return len(fitting.clip(0, index))
+    return position
 
 
-def _choose(api: Context, name: str, wanted: Columns, at: datetime) -> IndexSet:
-    count = api.definitions.count(name, at)
-    found = IndexSet.span(0, count)
+def _choose(api: Context, name: str, wanted: Columns, at: datetime) -> Fitting:
+    parts: list[Fitting] = []
     if wanted.select is not None:
-        found = found.intersect(_selected(api, name, wanted.select, at))
+        parts.append(narrowing.by_selection(api, name, wanted.select, at))
     if wanted.backfill_id is not None:
-        found = found.intersect(_of_backfill(api, name, wanted.backfill_id, at))
+        parts.append(narrowing.by_backfill(api, name, wanted.backfill_id, at))
     if wanted.tags:
-        with api.db.read() as conn:
-            runs = RunFilter(partition_set=name, tags=dict(wanted.tags))
-            keys = partitions_of_runs(api.db, conn, runs)
-        places = api.definitions.index_of(name, keys, at)
-        found = found.intersect(IndexSet.from_indexes(p for p in places if p is not None))
-    return found
-
-
-def _selected(api: Context, name: str, selection: str, at: datetime) -> IndexSet:
-    catalog = api.definitions.catalog()
-    version = catalog.pipeline(catalog.partition_set(name).pipeline).version
-    limit = api.settings.max_partitions
-    wanted = Wanted(name, selection, version, Reprocess.ALL, at, limit)
-    try:
-        result = choosing.evaluate(api.db, api.definitions, wanted)
-    except SelectionInvalid as error:
-        if error.facts.get("count") == 0:
-            return IndexSet.empty()
-        raise
-    return IndexSet.from_ranges(range(first, last + 1) for first, last in result.ranges)
-
-
-def _of_backfill(api: Context, name: str, backfill_id: int, at: datetime) -> IndexSet:
-    with api.db.read() as conn:
-        ranges = backfill_ranges(api.db, conn, name, backfill_id)
-    if ranges is None:
-        raise NotFound(f'Partition set "{name}" has no backfill {backfill_id}.')
-    places = api.definitions.index_of(name, [key for pair in ranges for key in pair], at)
-    pairs = zip(places[::2], places[1::2], strict=True)
-    return IndexSet.from_ranges(
-        range(first, last + 1) for first, last in pairs if first is not None and last is not None
-    )
+        parts.append(narrowing.by_tags(api, name, dict(wanted.tags), at))
+    found = reduce(Fitting.intersect, parts)
+    return found if wanted.removed else replace(found, removed=())
 
 
 class _Cache:
@@ -186,14 +161,14 @@ class _Cache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[str, Columns], tuple[float, IndexSet]] = OrderedDict()
+        self._found: OrderedDict[tuple[str, Columns], tuple[float, Fitting]] = OrderedDict()
 
-    def get(self, key: tuple[str, Columns]) -> IndexSet | None:
+    def get(self, key: tuple[str, Columns]) -> Fitting | None:
         with self._lock:
             until, found = self._found.get(key, (0.0, None))
             return found if time.monotonic() < until else None
 
-    def put(self, key: tuple[str, Columns], found: IndexSet) -> None:
+    def put(self, key: tuple[str, Columns], found: Fitting) -> None:
         with self._lock:
             self._found[key] = (time.monotonic() + REMEMBERED_SECONDS, found)
             self._found.move_to_end(key)

@@ -28,15 +28,24 @@ OrderQuery = Annotated[Order, Query(description="The set's own order, or its rev
 
 @dataclass(frozen=True)
 class KeyPage:
-    """Keys with their places in the set's order, and the cursor of what follows."""
+    """Keys with their places in the set's order, and the cursor of what follows.
 
-    places: Sequence[tuple[int, str]]
+    Attributes:
+        places: The place is None where the set has the key no longer.
+    """
+
+    places: Sequence[tuple[int | None, str]]
     count: int
     next: str | None
 
     @property
     def keys(self) -> list[str]:
         return [key for _, key in self.places]
+
+    @property
+    def removed(self) -> set[str]:
+        """Those that the set has no longer."""
+        return {key for index, key in self.places if index is None}
 
 
 def key_page(

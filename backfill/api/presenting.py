@@ -98,7 +98,7 @@ def present_steps(views: Sequence[StepView]) -> list[StepOutcome]:
     return [StepOutcome.model_validate(view) for view in views]
 
 
-def present_row(row: PartitionRow, steps: Sequence[str], index: int) -> MatrixRow:
+def present_row(row: PartitionRow, steps: Sequence[str], index: int | None) -> MatrixRow:
     """Return a matrix row, its boxes in the order of the steps."""
     boxes = [row.boxes[step] for step in steps]
     return MatrixRow.model_validate({**vars(row), "index": index, "boxes": boxes})

@@ -38,7 +38,9 @@ class MatrixRow(Document):
     """One partition: its newest run, and a box per step in the order of `steps`."""
 
     key: str
-    index: int = Field(description="Its place in the set's order, from 0.")
+    index: int | None = Field(
+        description="Its place in the set's order, from 0; null once it has left the set."
+    )
     boxes: list[Box]
     runs: int = Field(description="How many runs of it there are.")
     run_id: Id | None

@@ -16,7 +16,7 @@ from tests.support.loading import loaded
 from tests.support.web import TestClient
 
 DEFINITIONS = """
-from backfill import Partition, PartitionSetDefinition, pipeline, step
+from backfill import DynamicPartitionsDefinition, Partition, PartitionSetDefinition, pipeline, step
 
 @step
 def a(context):
@@ -35,13 +35,19 @@ days = PartitionSetDefinition(
     pipeline_name="work",
     partition_fn=lambda: [Partition(f"day-{n:02}") for n in range(20)],
 )
+shops = PartitionSetDefinition(
+    name="shops",
+    pipeline_name="work",
+    partitions_def=DynamicPartitionsDefinition(name="shops"),
+)
 """
 
 
 @pytest.fixture
 def house(database: Database, tmp_path: Path) -> Iterator[House]:
-    with loaded(DEFINITIONS, tmp_path) as definitions:
-        yield House(database, definitions, Settings())
+    shops: list[str] = []
+    with loaded(DEFINITIONS, tmp_path, dynamic_keys=lambda _: list(shops)) as definitions:
+        yield House(database, definitions, Settings(), shops=shops)
 
 
 @pytest.fixture
@@ -51,8 +57,8 @@ def api(house: House) -> Iterator[TestClient]:
         yield client
 
 
-def matrix(api: TestClient, **params: Any) -> dict[str, Any]:
-    answer = api.get("/api/v1/partition-sets/days/matrix", params={"order": "oldest", **params})
+def matrix(api: TestClient, of: str = "days", **params: Any) -> dict[str, Any]:
+    answer = api.get(f"/api/v1/partition-sets/{of}/matrix", params={"order": "oldest", **params})
     assert answer.status_code == 200, answer.text
     page: dict[str, Any] = answer.json()
     return page
@@ -62,9 +68,11 @@ def keys(page: dict[str, Any]) -> list[str]:
     return [item["key"] for item in page["items"]]
 
 
-def run(house: House, selection: str, *, fails: bool = False, **wanted: Any) -> int:
+def run(
+    house: House, selection: str, of: str = "days", *, fails: bool = False, **wanted: Any
+) -> int:
     """Run the partitions of a selection as one backfill; return its id."""
-    backfill_id = house.submit(selection, **wanted)
+    backfill_id = house.submit(selection, of, **wanted)
     house.expand(backfill_id)
     claims = house.claim([i for message in house.admit() for i in message.run_ids])
     for claim in claims:
@@ -188,3 +196,42 @@ def test_a_selection_is_told_by_its_places(api: TestClient) -> None:
     }
     answer = api.get("/api/v1/partition-sets/days/places", params={"select": "failed"})
     assert answer.json() == {"count": 0, "range_count": 0, "ranges": []}
+
+
+@pytest.mark.parametrize("narrowed", ["backfill", "tag"])
+def test_partitions_that_left_the_set_are_shown_as_removed_where_a_filter_knows_them(
+    api: TestClient, house: House, narrowed: str
+) -> None:
+    house.shops += ["ada", "bob", "cid", "dan", "eve", "fay"]
+    house.worker(slots=50)
+    backfill_id = run(house, "[ada...eve]", "shops", tags={"team": "sales"})
+    house.expand(house.submit("cid", "shops", tags={"team": "sales"}))  # and cid is on its way
+    house.shops[:] = ["bob", "dan", "fay", "gil"]
+
+    only: dict[str, Any] = {"backfill": backfill_id}
+    if narrowed == "tag":
+        only = {"tag": "team=sales"}
+    page = matrix(api, "shops", **only)
+    shown = [(i["key"], i["index"], {b["status"] for b in i["boxes"]}) for i in page["items"]]
+    of_cid = {"queued"} if narrowed == "tag" else {"removed"}
+    assert shown == [
+        ("ada", None, {"removed"}),
+        ("cid", None, of_cid),
+        ("eve", None, {"removed"}),
+        ("bob", 0, {"succeeded"}),
+        ("dan", 1, {"succeeded"}),
+    ]
+    assert (page["count"], page["place"]) == (5, 0)
+    assert all(box["run_id"] for item in page["items"] for box in item["boxes"])
+    newest = matrix(api, "shops", order="newest", limit=3, **only)
+    assert keys(newest) == ["dan", "bob", "eve"]
+    rest = matrix(api, "shops", order="newest", cursor=newest["next"], **only)
+    assert (keys(rest), rest["next"]) == (["cid", "ada"], None)
+    assert keys(matrix(api, "shops", start="eve", limit=2, **only)) == ["eve", "bob"]
+    box = api.get("/api/v1/partition-sets/shops/box", params={"partition": "ada", "step": "a"})
+    assert [run["state"] for run in box.json()["items"]] == ["succeeded"]
+
+    assert keys(matrix(api, "shops", select="all", **only)) == ["bob", "dan"]
+    assert keys(matrix(api, "shops")) == ["bob", "dan", "fay", "gil"]
+    listed = api.get("/api/v1/partition-sets/shops/partitions", params=only).json()
+    assert ([item["key"] for item in listed["items"]], listed["count"]) == (["bob", "dan"], 2)

@@ -68,7 +68,9 @@ def list_partitions(
     """
     paging = Paging(order, limit, start=start, cursor=cursor)
     page, _ = column_page(api, name, _holding(wanted, search), paging)
-    items = [schemas.Partition(key=key, index=index) for index, key in page.places]
+    items = [
+        schemas.Partition(key=key, index=index) for index, key in page.places if index is not None
+    ]
     return schemas.PartitionPage(items=items, next=page.next, count=page.count)
 
 

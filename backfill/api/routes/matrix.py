@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
@@ -44,12 +45,21 @@ def get_matrix(
 
     `select` narrows to the partitions of a selection, `backfill` and `tag` to those with such
     runs; boxes then show what these runs did. What is narrowed follows within a few seconds.
+    Partitions of a backfill or a tag that have left the set come before all others, as removed.
     """
     pipeline, steps = _steps(api, name)
-    page, first = column_page(api, name, wanted, Paging(order, limit, place, start, cursor))
+    paging = Paging(order, limit, place, start, cursor)
+    page, first = column_page(api, name, replace(wanted, removed=True), paging)
     with api.db.read() as conn:
         rows = matrix_page(
-            api.db, conn, name, page.keys, steps, only=wanted.runs, previous=previous
+            api.db,
+            conn,
+            name,
+            page.keys,
+            steps,
+            only=wanted.runs,
+            previous=previous,
+            removed=page.removed,
         )
     shown = zip(rows, page.places, strict=True)
     return MatrixPage(
@@ -77,10 +87,10 @@ def get_places(
     """
     at = api.clock()
     found = chosen(api, name, Columns(select), at)
-    ranges = list(islice(found.ranges, limit))
+    ranges = list(islice(found.places.ranges, limit))
     return Places(
         count=len(found),
-        range_count=found.range_count(),
+        range_count=found.places.range_count(),
         ranges=[_place_range(api, name, part, at) for part in ranges],
     )
 

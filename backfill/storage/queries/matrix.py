@@ -8,14 +8,14 @@ does not hide what an older one did.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
-from backfill.states import RUN_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
+from backfill.states import RUN_FINAL, STEP_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
 from backfill.storage.database import Database, decoded
 from backfill.storage.queries.attempts import AttemptView, StepView, attempts_of, steps_of
 from backfill.storage.queries.guarded import with_guards
@@ -23,7 +23,6 @@ from backfill.storage.queries.marks import Mark
 from backfill.storage.queries.paging import Page, Where
 from backfill.storage.queries.run_search import RunFilter, condition_of, newest_ids
 
-RUNS_SEARCHED = 10_000  # by tag; the partitions of older ones are not found
 RUNS_LOOKED_AT = 20  # of a partition; older ones no longer show in the matrix
 
 
@@ -124,11 +123,13 @@ def matrix_page(
     *,
     only: RunFilter | None = None,
     previous: bool = False,
+    removed: Collection[str] = (),
 ) -> list[PartitionRow]:
     """Return a row per key, in their order, with a box per step.
 
     Args:
         only: As if there were no other runs than these.
+        removed: Those of the keys that have left the set: what came of them is shown as removed.
         previous: Say also what each box showed before its run.
     """
     partitions = _partitions(db, conn, set_name, keys, only or RunFilter())
@@ -150,7 +151,8 @@ def matrix_page(
         rows = {k: _with_previous(row, partitions[k], outcomes) for k, row in rows.items()}
     empty = {step: Box(BoxStatus.MISSING) for step in steps}
     found = [rows.get(key) or PartitionRow(key, empty) for key in keys]
-    return with_guards(db, conn, set_name, found)
+    guarded = with_guards(db, conn, set_name, found)
+    return [_removed(row) if row.key in removed else row for row in guarded]
 
 
 def box_history(
@@ -194,8 +196,11 @@ def box_history(
 
 def backfill_ranges(
     db: Database, conn: Connection, set_name: str, backfill_id: int
-) -> list[tuple[str, str]] | None:
-    """Return the ends of the key ranges of a set's backfill; None when the set has no such."""
+) -> list[tuple[str, str, int]] | None:
+    """Return the ends of the key ranges of a set's backfill, and how many keys each has.
+
+    None when the set has no such backfill.
+    """
     params = {"set": set_name, "id": backfill_id}
     known = conn.execute(
         db.sql(
@@ -208,22 +213,24 @@ def backfill_ranges(
         return None
     rows = conn.execute(
         db.sql(
-            "SELECT first_key, last_key FROM backfill_ranges WHERE backfill_id = :id "
-            "ORDER BY first_index"
+            'SELECT first_key, last_key, "count" AS size FROM backfill_ranges '
+            "WHERE backfill_id = :id ORDER BY first_index"
         ),
         params,
     )
-    return [(row.first_key, row.last_key) for row in rows]
+    return [(row.first_key, row.last_key, row.size) for row in rows]
 
 
-def partitions_of_runs(db: Database, conn: Connection, wanted: RunFilter) -> list[str]:
-    """Return the partitions of the newest runs that a filter lets through."""
+def partitions_of_runs(
+    db: Database, conn: Connection, wanted: RunFilter, *, most: int
+) -> list[str]:
+    """Return the partitions of the newest runs, at most so many, that a filter lets through."""
     found = newest_ids(db, wanted, before=None)
     rows = conn.execute(
         db.sql(
             f"SELECT DISTINCT r.partition FROM runs r WHERE {found} AND r.partition IS NOT NULL"
         ),
-        {**found.params, "page_limit": RUNS_SEARCHED},
+        {**found.params, "page_limit": most},
     )
     return [row.partition for row in rows]
 
@@ -324,6 +331,16 @@ def _row(
         started_at=newest.started_at,
         finished_at=newest.finished_at,
     )
+
+
+def _removed(row: PartitionRow) -> PartitionRow:
+    """Show what came of a partition as removed; what is on its way is shown as it is."""
+    over = {*STEP_FINAL, BoxStatus.BLOCKED}
+    boxes = {
+        step: box._replace(status=BoxStatus.REMOVED) if box.status in over else box
+        for step, box in row.boxes.items()
+    }
+    return replace(row, boxes=boxes)
 
 
 def _with_previous(

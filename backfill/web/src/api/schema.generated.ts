@@ -756,6 +756,7 @@ export interface paths {
          *
          *     `select` narrows to the partitions of a selection, `backfill` and `tag` to those with such
          *     runs; boxes then show what these runs did. What is narrowed follows within a few seconds.
+         *     Partitions of a backfill or a tag that have left the set come before all others, as removed.
          */
         get: operations["get_matrix"];
         put?: never;
@@ -2137,7 +2138,7 @@ export interface components {
             sequential?: boolean;
             /**
              * Steps
-             * @description Only these steps; null: all.
+             * @description Only these steps: `load`, `*load` with all upstream, `load*` with all downstream, `+load` and `load+` with one level of it. Null: all.
              */
             steps?: string[] | null;
             /** Tags */
@@ -3082,9 +3083,9 @@ export interface components {
             finished_at: string | null;
             /**
              * Index
-             * @description Its place in the set's order, from 0.
+             * @description Its place in the set's order, from 0; null once it has left the set.
              */
-            index: number;
+            index: number | null;
             /** Key */
             key: string;
             /** @description What an operator said of it, unless a later run overrules that. */

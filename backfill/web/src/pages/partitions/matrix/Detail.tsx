@@ -332,8 +332,8 @@ function sightInSet(
   filtered: boolean,
 ): readonly [number, number] {
   if (!filtered) return sight
-  const first = at(sight[0])?.index ?? 0
-  return [first, (at(sight[1] - 1)?.index ?? first) + 1]
+  const first = Math.max(0, at(sight[0])?.index ?? 0) // -1: it has left the set
+  return [first, Math.max(first, at(sight[1] - 1)?.index ?? first) + 1]
 }
 
 function placeOf(

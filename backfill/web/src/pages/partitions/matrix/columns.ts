@@ -9,12 +9,14 @@ import type { ColumnFilter } from './search'
 /** A partition: its newest run, and per step what its box shows. Times are milliseconds. */
 export interface Column {
   readonly key: string
-  /** Its place in the set's order, whatever is filtered. */
+  /** Its place in the set's order, whatever is filtered; -1 once it has left the set. */
   readonly index: number
   readonly runs: number
   readonly runId: string | null
   readonly state: AnyState
   readonly blocked: string | null
+  /** Which boxes an operator gave their status; null: none. */
+  readonly marked: Uint8Array | null
   readonly started: number
   readonly finished: number
   /** Places in BOX_STATUSES. */
@@ -138,11 +140,14 @@ function columnOf(row: Schemas['MatrixRow']): Column {
   const hasPrevious = boxes.some((box) => box.previous)
   return {
     key: row.key,
-    index: row.index,
+    index: row.index ?? -1,
     runs: row.runs,
     runId: row.run_id,
-    state: row.state ?? ('blocked' in row && row.blocked ? 'blocked' : 'missing'),
-    blocked: 'blocked' in row && typeof row.blocked === 'string' ? row.blocked : null,
+    state: row.mark?.status ?? row.state ?? (row.blocked !== null ? 'blocked' : 'missing'),
+    blocked: row.blocked,
+    marked: boxes.some((box) => box.marked)
+      ? Uint8Array.from(boxes, (box) => Number(box.marked))
+      : null,
     started: milliseconds(row.started_at),
     finished: milliseconds(row.finished_at),
     status: Uint8Array.from(boxes, (box) => CODES.get(box.status) ?? 0),
