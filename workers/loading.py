@@ -41,6 +41,12 @@ class Loader:
             raise DefinitionsUnavailable(f"This worker has no definitions: {why}")
         return self._registry
 
+    @property
+    def standing(self) -> tuple[str | None, str | None]:
+        """The version of the definitions, and why they, or newer ones, could not be loaded."""
+        version = self._registry.version if self._registry is not None else None
+        return version, self._error.detail if self._error is not None else None
+
     def refresh(self) -> bool:
         """Load what could not be loaded, or what has changed; return whether there is news."""
         now = time.monotonic()
@@ -56,6 +62,7 @@ class Loader:
         before = frozenset(sys.modules)
         try:
             self._registry = Registry.load(self._sources)
+            self._error = None
         except BackfillError as error:
             log.error("definitions.load_failed", error=error.detail[:1000])
             forget_since(before)
@@ -67,6 +74,8 @@ class Loader:
             registry.reload()
         except BackfillError as error:
             log.error("definitions.reload_failed", error=error.detail[:1000])
+            self._error = error
             return False
+        self._error = None
         log.info("definitions.reloaded", version=registry.version)
         return True

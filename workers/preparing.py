@@ -75,6 +75,11 @@ class Preparer:
         if self._loader.refresh():
             self._plans.clear()
 
+    @property
+    def code(self) -> tuple[str | None, str | None]:
+        """The version of the definitions, and why they, or newer ones, could not be loaded."""
+        return self._loader.standing
+
     def prepare(self, row: Row[Any], others: Sequence[Row[Any]] = ()) -> Prepared:
         """Find the pipeline and resolve tags and config of a claimed run.
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from backfill.execution.engine import execute
 from backfill.execution.error_info import describe_error
 from backfill.execution.outcomes import RunEnd, RunOutcome
 from backfill.execution.outputs import FileOutputStore
-from backfill.lifecycle import moves
+from backfill.lifecycle import fleet, moves
 from backfill.lifecycle.moves import Claim
 from backfill.settings import Settings
 from backfill.storage.database import BY_ID, Database
@@ -69,9 +70,11 @@ class Runner:
         self._ask_again_at = 0.0
         self._wanted: set[int] | None = None
         self._token = 0
+        self._code_told: tuple[str | None, str | None] | None = None
         left = slot.take(os.getpid())
         if left.tokens:
             self._lose(left)
+        self._tell_code()
 
     def handle(self, run_ids: Sequence[int]) -> None:
         """Do what a message asks: claim its runs, execute those it got, report.
@@ -87,6 +90,7 @@ class Runner:
 
     def _handle(self, run_ids: Sequence[int]) -> None:
         self._preparer.refresh()
+        self._tell_code()
         token = secrets.randbits(62) | 1
         while not self.slot.hold(token):
             self._reporter.flush()
@@ -99,6 +103,15 @@ class Runner:
         self._reporter.expect(token, len(rows))
         for together in spans(rows):
             self._run(together, token)
+
+    def _tell_code(self) -> None:
+        """Say which definitions this process has, when that changed; else with the next message."""
+        code = self._preparer.code
+        if code == self._code_told:
+            return
+        with suppress(BackfillError, SQLAlchemyError):
+            fleet.note_code(self._db, self._worker_id, version=code[0], load_error=code[1])
+            self._code_told = code
 
     @property
     def leaving(self) -> bool:

@@ -67,6 +67,23 @@ def worker_beat(db: Database, conn: Connection, worker_id: int, *, slots: int) -
     )
 
 
+def note_code(
+    db: Database, worker_id: int, *, version: str | None, load_error: str | None
+) -> None:
+    """Say which version of the definitions a worker's processes have, or why they have none.
+
+    All processes of a worker load the same sources and say the same, each when it changes.
+    """
+    db.transact(
+        lambda conn: conn.execute(
+            db.sql(
+                "UPDATE workers SET code_version = :version, load_error = :error WHERE id = :id"
+            ),
+            {"id": worker_id, "version": version, "error": load_error},
+        )
+    )
+
+
 def worker_stopped(db: Database, worker_id: int) -> None:
     """Say that a worker takes no more work."""
     db.transact(

@@ -99,6 +99,14 @@ def office(sqlite_databases: SQLiteFiles, tmp_path: Path) -> Iterator[Office]:
         house.db.dispose()
 
 
+def test_a_process_tells_which_code_it_has(office: Office) -> None:
+    (worker,) = office.house.rows("SELECT * FROM workers")
+    assert (worker.code_version, worker.load_error) == (
+        office.house.definitions.catalog().version,
+        None,
+    )
+
+
 def test_the_runs_of_a_message_are_executed_and_recorded(office: Office) -> None:
     ids = office.queued(3)
     office.handle(ids)

@@ -67,7 +67,9 @@ function Code({ worker, server }: { worker: string | null; server: string | unde
   const short = <span className="mono">{worker.slice(0, 12)}</span>
   if (!server || server === worker) return short
   return (
-    <Tooltip text={`The server has ${server.slice(0, 12)}: one of them has older code.`}>
+    <Tooltip
+      text={`The server has ${server.slice(0, 12)}: this worker has other code, or had no run since.`}
+    >
       <button type="button" className="warn-chip">
         {short} differs
       </button>
