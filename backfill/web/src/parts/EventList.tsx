@@ -28,7 +28,9 @@ export function EventList({ items }: { items: readonly Schemas['Event'][] }) {
               </td>
               <td className="mono nowrap">{event.kind}</td>
               <td className="break">{event.message}</td>
-              <td className="break">{event.actor ?? <span className="soft">–</span>}</td>
+              <td className="break" style={{ minWidth: 84 }}>
+                {event.actor ?? <span className="soft">–</span>}
+              </td>
               <td>
                 <RunLink id={event.run_id} />
               </td>

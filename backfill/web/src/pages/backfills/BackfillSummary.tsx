@@ -87,7 +87,7 @@ function TimeLeft({ backfill }: { backfill: Backfill }) {
   const range =
     typeof low === 'number' && typeof high === 'number' && roughly(low) !== roughly(high)
       ? `${roughly(low)} to ${roughly(high)}`
-      : 'at this rate'
+      : 'likely'
   return (
     <Figure
       name="Left"

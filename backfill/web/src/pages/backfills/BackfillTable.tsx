@@ -45,11 +45,13 @@ function Row({ backfill }: { backfill: Backfill }) {
           {id}
         </Link>
       </td>
-      <td className="nowrap">
-        <StateChip state={backfill.state} />
-        {!isOver(backfill) && !RUN_ACTIVE.has(backfill.state) && (
-          <WhyHint kind="backfill" id={id} />
-        )}
+      <td>
+        <span className={styles.state}>
+          <StateChip state={backfill.state} />
+          {!isOver(backfill) && !RUN_ACTIVE.has(backfill.state) && (
+            <WhyHint kind="backfill" id={id} />
+          )}
+        </span>
       </td>
       <td className={styles.what}>
         <div className="break">{backfill.partition_set}</div>

@@ -37,6 +37,9 @@ export function BulkCancelDialog({ filter, onClose }: { filter: RunFilter; onClo
       onClose={onClose}
     >
       <Narrowing filter={filter} />
+      {state?.length === 0 && (
+        <p className="soft">What is in these states has ended: there is nothing to cancel.</p>
+      )}
     </AskDialog>
   )
 }
@@ -76,6 +79,7 @@ export function BulkAgainDialog({ filter, onClose }: { filter: RunFilter; onClos
       onClose={onClose}
     >
       <Narrowing filter={filter} />
+      {state?.length === 0 && <p className="soft">What is in these states has not ended yet.</p>}
       <AgainFields pipeline={filter.pipeline} again={again} onChange={setAgain} />
     </AskDialog>
   )

@@ -46,10 +46,12 @@ function Row({ run, within }: { run: Run; within: 'backfill' | 'pipeline' | unde
       <td className={styles.id}>
         <RunLink id={run.id} />
       </td>
-      <td className="nowrap">
-        <StateChip state={run.state} />
-        {!isOver(run) && run.state !== 'running' && <WhyHint kind="run" id={run.id} />}
-        {run.cancel_requested_at && !isOver(run) && <span className="small soft"> stopping</span>}
+      <td>
+        <span className={styles.state}>
+          <StateChip state={run.state} />
+          {!isOver(run) && run.state !== 'running' && <WhyHint kind="run" id={run.id} />}
+          {run.cancel_requested_at && !isOver(run) && <span className="small soft">stopping</span>}
+        </span>
       </td>
       <td className={`break ${styles.partition}`}>
         {run.partition ?? <span className="soft">–</span>}

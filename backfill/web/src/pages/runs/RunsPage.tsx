@@ -121,7 +121,7 @@ function RunFilters({ filter }: { filter: RunFilter }) {
         label="Partition"
         value={filter.partition}
         onChange={(partition) => change({ partition })}
-        width={104}
+        width={94}
       />
       <TextFilter
         label="Backfill"
@@ -136,14 +136,14 @@ function RunFilters({ filter }: { filter: RunFilter }) {
         value={filter.schedule}
         onChange={(schedule) => change({ schedule })}
         options={definitions?.schedules.map((one) => one.name) ?? []}
-        width={104}
+        width={94}
       />
       <TextFilter
         label="Tags"
         value={filter.tag?.join(', ')}
         onChange={(text) => change({ tag: pairsOf(text) })}
         placeholder="team=sales"
-        width={120}
+        width={104}
       />
       <TimeFilter label="From" value={filter.after} onChange={(after) => change({ after })} />
       <TimeFilter label="Before" value={filter.before} onChange={(before) => change({ before })} />
