@@ -28,7 +28,7 @@ from backfill.storage.queries.feed import (
 log = structlog.get_logger(__name__)
 
 ROWS_AT_ONCE = 500
-GATHER_SECONDS = 0.1  # moves of this long travel in one event
+GATHER_SECONDS = 0.05  # moves of this long travel in one event
 PIECE_SECONDS = 0.2
 LISTENED_PIECES = 2  # the longest nap while somebody listens
 IDLE_PIECES = 10
