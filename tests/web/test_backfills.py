@@ -163,3 +163,33 @@ def test_lists_are_filtered_in_the_address(app: Tab, stack: Stack) -> None:
     page.get_by_role("button", name="Clear").click()
     page.wait_for_url(re.compile("/backfills$"))
     assert axe(page) == []
+
+
+def test_tags_and_hours_are_typed_line_by_line_and_submitted(app: Tab, stack: Stack) -> None:
+    page = app.open("/launch?set=parts&select=part-1&note=typed&reprocess=all")
+    tags = page.get_by_label("Tags", exact=True)
+    tags.press_sequentially("team=sales\nticket=A-1")
+    expect(tags).to_have_value("team=sales\nticket=A-1")
+    page.get_by_role("heading", name="Order, limits, hours").click()
+    page.get_by_label("Only within these hours").press_sequentially("mon-sun 00:00-24:00 UTC")
+    page.wait_for_url(re.compile("window=mon-sun"))
+    page.get_by_role("button", name="Submit 1 run").click()
+    page.wait_for_url("**/partition-sets/parts?backfill=*")
+    app.open(f"/backfills/{submitted(page)}?tab=settings")
+    expect(page.get_by_text("mon-sun 00:00-24:00 UTC")).to_be_visible()
+    expect(page.get_by_text("A-1", exact=True)).to_be_visible()
+    stack.wait_final(int(re.search(r"backfills/(\d+)", page.url)[1]))  # type: ignore[index]
+
+
+def test_a_range_is_drawn_on_the_strip(app: Tab) -> None:
+    page = app.open("/launch?set=date_partition_set")
+    strip = page.get_by_role("img", name="Partitions of date_partition_set")
+    box = strip.bounding_box()
+    assert box is not None
+    day = box["width"] / 31
+    page.mouse.move(box["x"] + 4.5 * day, box["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 6.5 * day, box["y"] + 8, steps=4)
+    page.mouse.up()
+    selection = page.get_by_label("Selection", exact=True)
+    expect(selection).to_have_value("[2020-05-05...2020-05-07]")

@@ -41,7 +41,7 @@ export function GettingStarted({ definitions }: { definitions: Schemas['Definiti
             </div>
             <div className={styles.way}>
               <h3>From the command line</h3>
-              <pre>{`backfill plan ${first.name} --all\nbackfill submit ${first.name} --all\nbackfill watch`}</pre>
+              <pre>{`backfill plan ${first.name} --all\nbackfill submit ${first.name} --all\nbackfill list`}</pre>
             </div>
           </>
         ) : (

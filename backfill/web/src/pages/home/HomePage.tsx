@@ -20,16 +20,14 @@ export function HomePage() {
   return (
     <Page title="Home" actions={!isNew && <LaunchLink primary />}>
       {isNew && definitions.data && <GettingStarted definitions={definitions.data} />}
-      <div className={styles.home}>
-        <div className={styles.main}>
-          {!isNew && (
-            <>
-              <RunningNow />
-              <FailedLately />
-            </>
-          )}
-        </div>
-        <div className={styles.side}>
+      <div className={isNew ? undefined : styles.home}>
+        {!isNew && (
+          <div className={styles.main}>
+            <RunningNow />
+            <FailedLately />
+          </div>
+        )}
+        <div className={isNew ? styles.across : styles.side}>
           <FleetPanel />
           <SchedulesPanel />
         </div>

@@ -1,5 +1,5 @@
 /** Fields of the launch form. */
-import { useId, type ReactNode } from 'react'
+import { useId, useState, type ReactNode } from 'react'
 
 import styles from './launch.module.css'
 
@@ -117,7 +117,9 @@ export function LinesField({
   onChange: (value: string[] | undefined) => void
 }) {
   const id = useId()
-  const text = value?.join('\n') ?? ''
+  const given = value?.join('\n') ?? ''
+  const [typed, type] = useState(given)
+  if (linesOf(typed).join('\n') !== given) type(given) // changed from elsewhere
   return (
     <div className={`field ${styles.wide}`}>
       <label htmlFor={id}>{label}</label>
@@ -126,17 +128,23 @@ export function LinesField({
         rows={Math.max(2, (value?.length ?? 0) + 1)}
         spellCheck={false}
         placeholder={placeholder}
-        defaultValue={text}
-        key={text === '' ? 'empty' : 'given'}
+        value={typed}
         onChange={(event) => {
-          const lines = event.target.value.split('\n').map((line) => line.trim())
-          const given = lines.filter(Boolean)
-          onChange(given.length ? given : undefined)
+          const lines = linesOf(event.target.value)
+          type(event.target.value)
+          onChange(lines.length ? lines : undefined)
         }}
       />
       {help && <span className="small soft">{help}</span>}
     </div>
   )
+}
+
+function linesOf(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
 }
 
 export function CheckField({
