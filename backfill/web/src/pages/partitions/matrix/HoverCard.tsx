@@ -38,6 +38,7 @@ export function HoverCard({
           took {duration(took / 1000)}, ended {new Date(end).toLocaleString()}
         </span>
       )}
+      {row && column.marked?.[row.place] ? <span>An operator marked it so.</span> : null}
       {column.blocked !== null && <span className="break">Blocked: {column.blocked}</span>}
     </div>
   )

@@ -1,5 +1,6 @@
 /** The Run Matrix of a partition set: strip, filters, detail, selection, figures, the open box. */
 import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 
 import { pipelineQuery } from '@/pages/runs/again'
 import { Loaded } from '@/parts/Shown'
@@ -8,7 +9,7 @@ import { BoxPanel } from '../box/BoxPanel'
 import { headQuery, placeQuery } from './columns'
 import { Detail } from './Detail'
 import styles from './RunMatrix.module.css'
-import { filterOf, type MatrixSearch } from './search'
+import { filterOf, type ColumnFilter, type MatrixSearch } from './search'
 import { Toolbar } from './Toolbar'
 
 export type ChangeSearch = (change: Partial<MatrixSearch>, how?: { replace?: boolean }) => void
@@ -21,50 +22,61 @@ interface Props {
 
 export function RunMatrix({ set, search, onSearch }: Props) {
   const filter = filterOf(search)
+  return (
+    <div className={styles.matrix}>
+      <Toolbar search={search} onChange={(change) => onSearch({ ...change, at: undefined })} />
+      <Narrowed
+        key={JSON.stringify([set, filter])}
+        set={set}
+        filter={filter}
+        search={search}
+        onSearch={onSearch}
+      />
+    </div>
+  )
+}
+
+/** The columns that a filter leaves, and the open box. */
+function Narrowed({ set, filter, search, onSearch }: Props & { filter: ColumnFilter }) {
+  const [begin] = useState(search.at) // later the URL follows what is scrolled to
   const head = useQuery(headQuery(set, filter))
   const start = useQuery({
-    ...placeQuery(set, filter, search.at ?? ''),
-    enabled: search.at !== undefined,
-    // Where it began: what is scrolled to later is in the URL, too, but asked for by nobody.
+    ...placeQuery(set, filter, begin ?? ''),
+    enabled: begin !== undefined,
     staleTime: Infinity,
   })
   const pipeline = useQuery({
     ...pipelineQuery(head.data?.pipeline ?? ''),
     enabled: head.data !== undefined,
   })
-  const began = search.at === undefined || !start.isLoading
   return (
-    <div className={styles.matrix}>
-      <Toolbar search={search} onChange={(change) => onSearch({ ...change, at: undefined })} />
-      <div className={search.part && search.step ? styles.beside : styles.alone}>
-        <Loaded query={head}>
-          {({ count, steps }) =>
-            began && (
-              <Detail
-                key={JSON.stringify([set, filter])}
-                set={set}
-                filter={filter}
-                search={search}
-                onSearch={onSearch}
-                count={count}
-                steps={steps}
-                graph={graphOf(steps, pipeline.data?.steps)}
-                start={start.data ?? 'end'}
-              />
-            )
-          }
-        </Loaded>
-        {search.part && search.step && (
-          <BoxPanel
-            key={`${search.part} ${search.step}`}
-            set={set}
-            partition={search.part}
-            step={search.step}
-            steps={pipeline.data?.steps ?? []}
-            onClose={() => onSearch({ part: undefined, step: undefined })}
-          />
-        )}
-      </div>
+    <div className={search.part && search.step ? styles.beside : styles.alone}>
+      <Loaded query={head}>
+        {({ count, steps }) =>
+          !start.isLoading && (
+            <Detail
+              set={set}
+              filter={filter}
+              search={search}
+              onSearch={onSearch}
+              count={count}
+              steps={steps}
+              graph={graphOf(steps, pipeline.data?.steps)}
+              start={start.data ?? 'end'}
+            />
+          )
+        }
+      </Loaded>
+      {search.part && search.step && (
+        <BoxPanel
+          key={`${search.part} ${search.step}`}
+          set={set}
+          partition={search.part}
+          step={search.step}
+          steps={pipeline.data?.steps ?? []}
+          onClose={() => onSearch({ part: undefined, step: undefined })}
+        />
+      )}
     </div>
   )
 }

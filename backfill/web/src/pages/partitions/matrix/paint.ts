@@ -108,6 +108,7 @@ function box(
   if (state === 'succeeded' && scene.colour) {
     tint(context, scene, colourOf(scene, column, step, longest), left, top)
   }
+  if (step >= 0 && column.marked?.[step]) notch(context, scene, left, top)
   const before = step < 0 ? null : previousAt(column, step)
   if (before) corner(context, scene, before, left, top)
   context.globalAlpha = 1
@@ -231,6 +232,20 @@ function corner(
   context.strokeStyle = scene.palette.surface
   context.lineWidth = 1
   context.stroke()
+}
+
+/** Show in the lower right corner that an operator said so. */
+function notch(context: CanvasRenderingContext2D, scene: Scene, left: number, top: number): void {
+  const { gapX, gapY } = gaps(scene.view.column)
+  const [right, bottom] = [left + scene.view.column - gapX, top + ROW - gapY]
+  const size = Math.min(8, scene.view.column / 2)
+  context.beginPath()
+  context.moveTo(right, bottom - size)
+  context.lineTo(right, bottom)
+  context.lineTo(right - size, bottom)
+  context.closePath()
+  context.fillStyle = scene.palette.text
+  context.fill()
 }
 
 function frame(
