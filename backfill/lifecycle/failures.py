@@ -56,10 +56,16 @@ def failures(
         found, groups, count = failure_groups(
             db, conn, backfill_id, retried=view.generation > 0, limit=limit
         )
-    places = _places(
-        definitions, view.partition_set, [key for g in found for key in g.partitions], at
-    )
-    items = [Failure(group, spelled(group.partitions, places)) for group in found]
+    # Runs in the set's order are sorted by their places, which tells for nothing what is too
+    # scattered to be spelled.
+    sorted_by_place = view.ordering in {"oldest", "newest"}
+    short = {g.key for g in found if not sorted_by_place or g.pieces <= MOST_PARTS}
+    keys = [key for group in found if group.key in short for key in group.partitions]
+    places = _places(definitions, view.partition_set, keys, at)
+    items = [
+        Failure(group, spelled(group.partitions, places) if group.key in short else None)
+        for group in found
+    ]
     return Failures(items, groups, count)
 
 

@@ -315,6 +315,21 @@ def test_failures_are_grouped_by_what_their_errors_have_in_common(house: House) 
     assert len(grouped(house, backfill_id, limit=1).items) == 1
 
 
+@pytest.mark.parametrize("ordering", ["oldest", "listed"])
+def test_failures_that_are_too_scattered_are_not_spelled(
+    house: House, monkeypatch: pytest.MonkeyPatch, ordering: str
+) -> None:
+    monkeypatch.setattr(failures, "MOST_PARTS", 2)
+    house.worker(slots=20)
+    backfill_id = house.ready(10, ordering=ordering)
+    claims = claims_of(house, house.admitted())
+    fail_with(house, "boom", *claims[0:6:2])
+    fail_with(house, "bang", *claims[6:9])
+    together, scattered = grouped(house, backfill_id).items
+    assert (scattered.group.key, scattered.selection) == ("ValueError: boom", None)
+    assert together.selection == "[day-06...day-08]"
+
+
 def test_a_run_that_lost_its_worker_for_good_has_a_group_too(house: House) -> None:
     (claim,) = house.running(1)
     for _ in range(house.settings.max_crashes):

@@ -31,6 +31,7 @@ class FailureGroup:
         run_id: One of them, the last that was made.
         error_type: Of that run, with its message.
         partitions: Of all of them, in the order of their text.
+        pieces: How many stretches of neighbours they are, by what their runs are sorted by.
     """
 
     key: str
@@ -42,6 +43,7 @@ class FailureGroup:
     error_type: str | None
     error_message: str | None
     partitions: Sequence[str]
+    pieces: int
 
 
 def failure_groups(
@@ -70,14 +72,15 @@ def failure_groups(
     largest = sorted(by_key, key=lambda key: (-sum(r.n for r in by_key[key]), key))[:limit]
     examples = _examples(db, conn, [max(r.run_id for r in by_key[key]) for key in largest])
     partitions = _partitions(db, conn, where, params, set(largest))
-    groups = [
-        _group(key, by_key[key], examples, sorted(partitions.get(key, ()))) for key in largest
-    ]
+    groups = [_group(key, by_key[key], examples, partitions.get(key, ())) for key in largest]
     return groups, len(by_key), sum(row.n for row in rows)
 
 
 def _group(
-    key: str, rows: Sequence[Row[Any]], examples: dict[int, Row[Any]], partitions: Sequence[str]
+    key: str,
+    rows: Sequence[Row[Any]],
+    examples: dict[int, Row[Any]],
+    partitions: Sequence[tuple[int, str]],
 ) -> FailureGroup:
     example = examples[max(row.run_id for row in rows)]
     return FailureGroup(
@@ -89,8 +92,14 @@ def _group(
         run_id=example.id,
         error_type=example.error_type,
         error_message=example.error_message or example.reason,
-        partitions=partitions,
+        partitions=sorted(partition for _, partition in partitions),
+        pieces=_pieces([sort for sort, _ in partitions]),
     )
+
+
+def _pieces(sorts: Sequence[int]) -> int:
+    """Return how many stretches of consecutive numbers these are."""
+    return len(set(sorts) - {sort + 1 for sort in sorts})
 
 
 def _examples(db: Database, conn: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
@@ -105,11 +114,11 @@ def _examples(db: Database, conn: Connection, ids: Sequence[int]) -> dict[int, R
 
 def _partitions(
     db: Database, conn: Connection, where: str, params: dict[str, Any], keys: set[str]
-) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for key, partition in conn.execute(
-        db.sql(f"SELECT {_KEY} AS key, r.partition FROM runs r WHERE {where}"), params
-    ):
+) -> dict[str, list[tuple[int, str]]]:
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for key, sort, partition in conn.execute(
+        db.sql(f"SELECT {_KEY} AS key, r.sort, r.partition FROM runs r WHERE {where}"), params
+    ).all():
         if key in keys and partition is not None:
-            found[key].append(partition)
+            found[key].append((sort, partition))
     return found
