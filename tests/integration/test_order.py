@@ -85,6 +85,23 @@ def test_the_heaviest_partition_goes_first_once_all_runs_are_made(house: House) 
     assert house.next_partitions() == by_weight, weights
 
 
+def test_the_canary_of_a_backfill_by_weight_does_not_wait_for_all_runs(house: House) -> None:
+    backfill_id = house.submit("all", "weighed", ordering="weight", canary=2)
+    house.worker(slots=8)
+    assert house.expand(backfill_id, limit=3) == 2
+    canary = house.admitted()
+    assert [house.run(run).partition for run in canary] == ["key-0", "key-7"]
+    house.expand(backfill_id, limit=3)
+    house.succeed(*house.claim(canary))
+    assert guards.decide_canary(house.db, backfill_id) is guards.CanaryState.PASSED
+    assert house.admit() == [], "heavier ones may come with the next chunk"
+    while house.expand(backfill_id, limit=3):
+        pass
+    assert house.next_partitions() == [f"key-{n}" for n in (5, 4, 2, 6, 1, 3)]
+    assert len(house.keys(backfill_id)) == 8
+    assert house.sick() == []
+
+
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [

@@ -183,7 +183,8 @@ def read_lanes(db: Database, conn: Connection, settings: Settings) -> Lanes:
     lanes = _launches(db, conn, settings, activity)
     for row in rows:
         whole = row.ordering == "weight" or row.partitions_per_run is not None
-        if row.id in closed or (whole and row.expanded_at is None):
+        unmade = row.expanded_at is None and row.canary_state not in GATED
+        if row.id in closed or (whole and unmade):
             continue  # the heaviest, or more of a span, may be among the runs still to be made
         lanes.append(_lane(row, settings, activity.runs[row.id], paces))
     return Lanes(lanes, closed, activity)

@@ -12,6 +12,7 @@ from backfill.definitions.hours import opening, unpacked
 from backfill.lifecycle.admission.lanes import is_first, lane_order
 from backfill.lifecycle.admission.ledger import OF_TAG, Ledger, read_ledger
 from backfill.lifecycle.admission.lines import previous_of
+from backfill.lifecycle.guards import GATED
 from backfill.lifecycle.waiting import (
     IsBlocked,
     Waiting,
@@ -109,7 +110,8 @@ def _of_backfill(backfill: Row[Any]) -> list[Waiting]:
         stands = opening(unpacked(to_json(windows)), now)
         if not stands.is_open:
             found.append(WaitsForWindow(stands.until))
-    if backfill.ordering == "weight" and backfill.expanded_at is None:
+    gated = backfill.canary_state in GATED
+    if backfill.ordering == "weight" and backfill.expanded_at is None and not gated:
         found.append(WaitsForExpansion(backfill.expanded, backfill.total))
     return found
 
