@@ -103,7 +103,7 @@ function Waiting({
 
 function Totals({ plan }: { plan: Plan }) {
   return (
-    <div>
+    <div aria-live="polite">
       <div className={styles.total}>
         <strong>{plan.count.toLocaleString()}</strong>
         <span>

@@ -127,7 +127,9 @@ function Summary({ run }: { run: Run }) {
           value={run.attempt || '–'}
           more={
             [
-              run.max_failures && `${run.failures} of ${run.max_failures} failures tried again`,
+              run.failures > 0 &&
+                run.max_failures > 0 &&
+                `${Math.min(run.failures, run.max_failures)} of ${run.max_failures} retries used`,
               run.crashes && `${run.crashes} crashes`,
             ]
               .filter(Boolean)
