@@ -80,9 +80,9 @@ def pause(backfill_id: BackfillId, note: Note = None, as_json: AsJson = False) -
     _told(connection.client().backfill(backfill_id).pause(note), as_json=as_json)
 
 
-def resume(backfill_id: BackfillId, as_json: AsJson = False) -> None:
+def resume(backfill_id: BackfillId, note: Note = None, as_json: AsJson = False) -> None:
     """Let a paused backfill go on."""
-    _told(connection.client().backfill(backfill_id).resume(), as_json=as_json)
+    _told(connection.client().backfill(backfill_id).resume(note), as_json=as_json)
 
 
 def cancel(

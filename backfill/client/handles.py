@@ -53,9 +53,9 @@ class BackfillHandle:
         """Stop admitting its runs and recall the queued ones."""
         return self._verb("pause", note)
 
-    def resume(self) -> Backfill:
+    def resume(self, note: str | None = None) -> Backfill:
         """Let it go on."""
-        return self._keep(self._transport.send("POST", f"/backfills/{self.id}/resume"))
+        return self._verb("resume", note)
 
     def cancel(self, note: str | None = None) -> Backfill:
         """Give it up."""

@@ -49,7 +49,9 @@ def pause(db: Database, backfill_id: int, *, reason: str, actor: str | None = No
     _steer(db, backfill_id, BackfillMove.PAUSE, "paused", work, pause_reason=reason)
 
 
-def resume(db: Database, backfill_id: int, *, actor: str | None = None) -> None:
+def resume(
+    db: Database, backfill_id: int, *, note: str | None = None, actor: str | None = None
+) -> None:
     """Let a paused backfill go on: its breaker is armed anew, a failed canary is waived."""
 
     def work(conn: Connection) -> None:
@@ -58,7 +60,7 @@ def resume(db: Database, backfill_id: int, *, actor: str | None = None) -> None:
             db,
             conn,
             kind="backfill.resumed",
-            message="resumed",
+            message=note or "resumed",
             backfill_id=backfill_id,
             actor=actor,
         )

@@ -125,6 +125,19 @@ def test_a_backfill_is_edited(house: House, run: Run) -> None:
     assert run("edit", "1", "colour=red").status == 1
 
 
+def test_a_backfill_is_paused_resumed_and_canceled_with_notes(house: House, run: Run) -> None:
+    house.ready(3)
+    for verb, state in (("pause", "paused"), ("resume", "running"), ("cancel", "canceling")):
+        told = json.loads(run(verb, "1", "--note", f"why I {verb}", "--json").out)
+        assert told["state"] == state
+    rows = house.rows("SELECT kind, message FROM events WHERE kind LIKE 'backfill.%' ORDER BY id")
+    assert [(row.kind, row.message) for row in rows][-3:] == [
+        ("backfill.paused", "why I pause"),
+        ("backfill.resumed", "why I resume"),
+        ("backfill.canceled", "why I cancel"),
+    ]
+
+
 def test_partitions_are_added_and_removed(house: House, run: Run) -> None:
     house.ready(3)
     printed = run("add", "1", "--from", "day-02", "--to", "day-04")

@@ -162,9 +162,11 @@ def pause_backfill(
 
 
 @router.post("/{backfill_id}/resume")
-def resume_backfill(api: Api, actor: Actor, backfill_id: IdPath) -> Backfill:
+def resume_backfill(
+    api: Api, actor: Actor, backfill_id: IdPath, body: Note | None = None
+) -> Backfill:
     """Let a paused backfill go on."""
-    backfills.resume(api.db, backfill_id, actor=actor)
+    backfills.resume(api.db, backfill_id, note=_note(body), actor=actor)
     return _shown(api, backfill_id)
 
 

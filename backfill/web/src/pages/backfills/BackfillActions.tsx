@@ -108,7 +108,8 @@ export function BackfillActions({ backfill }: { backfill: Backfill }) {
               : 'Its runs start again as slots are free.'
           }
           action="Resume"
-          act={() => steer.resume(id)}
+          withNote
+          act={(note) => steer.resume(id, note)}
           onClose={close}
         />
       )}

@@ -120,7 +120,8 @@ export function isOver(backfill: Backfill): boolean {
 export const steer = {
   pause: (id: string, note: string | null) =>
     call(api.POST('/api/v1/backfills/{backfill_id}/pause', { ...pathOf(id), body: { note } })),
-  resume: (id: string) => call(api.POST('/api/v1/backfills/{backfill_id}/resume', pathOf(id))),
+  resume: (id: string, note: string | null) =>
+    call(api.POST('/api/v1/backfills/{backfill_id}/resume', { ...pathOf(id), body: { note } })),
   cancel: (id: string, note: string | null) =>
     call(api.POST('/api/v1/backfills/{backfill_id}/cancel', { ...pathOf(id), body: { note } })),
   skip: (id: string, partition: string, note: string | null) =>
