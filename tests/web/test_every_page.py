@@ -15,6 +15,7 @@ from tests.web.pipelines import HOSTILE
 
 NAMES = sorted(addresses(Shown(0, 0, 0)))
 WITH_MARKUP = {"backfill", "matrix as a table", "pipeline runs", "run", "run of markup", "runs"}
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 NARROW: ViewportSize = {"width": 1024, "height": 768}
 
 
@@ -63,6 +64,7 @@ def visit(request: pytest.FixtureRequest, browser: Browser, stack: Stack, shown:
         found = {}
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
+            page.evaluate(DRAWN)  # until then colours may be those before
             found[scheme] = axe(page)
         markup = HOSTILE in (page.evaluate("document.body.textContent") or "")
         elements = page.locator('img[src="x"]').count()
