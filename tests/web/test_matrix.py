@@ -155,3 +155,81 @@ def test_a_box_is_run_again_from_its_panel(app: Tab, stack: Stack) -> None:
 @pytest.mark.parametrize("query", ["?colour=age", "?colour=duration&size=large", "?previous=1"])
 def test_other_colours_are_drawn_without_a_word(app: Tab, query: str) -> None:
     open_matrix(app, f"{PARTS}{query}")
+
+
+def test_boxes_dragged_over_choose_their_steps_too(app: Tab) -> None:
+    page = open_matrix(app, PARTS)
+    drag(page, (0.5, 92 + 26 * 1.5), (2.5, 92 + 26 * 2.5))
+    expect(page.get_by_role("textbox", name="Selection")).to_have_value("[part-1...part-3]")
+    expect(page.get_by_text("only 2 steps")).to_be_visible()
+    page.get_by_role("button", name="All steps").click()
+    expect(page).not_to_have_url(re.compile("pick="))
+
+
+def test_a_launch_begins_with_what_is_chosen(app: Tab) -> None:
+    page = open_matrix(app, f"{PARTS}?sel=part-2,part-4&pick=load")
+    page.get_by_role("link", name="Launch 2").click()
+    expect(page).to_have_url(re.compile(r"/launch\?.*set=parts.*select=part-2"))
+    expect(page).to_have_url(re.compile("step=load"))
+
+
+def test_the_strip_zooms_and_shows_the_whole_set_again(app: Tab) -> None:
+    page = open_matrix(app, MAY)
+    strip = page.get_by_role("slider", name="Place in the whole set")
+    box = strip.bounding_box()
+    assert box is not None
+    y = box["y"] + 20
+    page.mouse.move(box["x"] + box["width"] * 5.5 / 31, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 9.5 / 31, y, steps=3)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("from=2020-05-06&to=2020-05-10"))
+    expect(page.get_by_text("5 partitions in the zoom")).to_be_visible()
+    page.get_by_role("button", name="Whole set").click()
+    expect(page.get_by_text("31 partitions")).to_be_visible()
+
+
+def test_an_address_leads_back_to_the_columns_that_were_in_sight(app: Tab) -> None:
+    page = open_matrix(app, f"{MAY}?size=large&at=2020-05-04")
+    press(page, "Escape")
+    page.mouse.click(*middle_of(page, 0.5, 92 + 13))
+    expect(page.get_by_role("heading", name=re.compile("^2020-05-04, "))).to_be_visible()
+
+
+def test_a_mark_and_a_block_show_in_the_matrix(app: Tab) -> None:
+    page = open_matrix(app, f"{PARTS}?part=part-7&step=load&view=table")
+    box = page.get_by_role("complementary", name="Box")
+    box.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Mark succeeded").click()
+    page.get_by_role("dialog").get_by_role("button", name="Mark succeeded").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    row = page.get_by_role("row").filter(has_text="part-7")
+    expect(row.get_by_role("button").first).to_have_text("succeeded")
+    page.get_by_role("textbox", name="Selection").fill("part-8")
+    page.get_by_role("textbox", name="Selection").press("Enter")
+    page.get_by_role("button", name="Block").click()
+    page.get_by_role("menuitem", name="Block these partitions").click()
+    page.get_by_role("textbox", name="Reason").fill("the source is being repaired")
+    page.get_by_role("dialog").get_by_role("button", name="Block").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="Block").click()
+    page.get_by_role("menuitem", name="Unblock them").click()
+    page.get_by_role("dialog").get_by_role("button", name="Unblock").click()
+    expect(page.get_by_text("1 partition may run again.").first).to_be_visible()
+
+
+def middle_of(page: Page, column: float, y: float) -> tuple[float, float]:
+    """Return where a column of the matrix is on the page; columns are wide here."""
+    box = page.locator("canvas").last.bounding_box()
+    assert box is not None
+    return box["x"] + column * 44, box["y"] + y
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag over the matrix: from and to (columns from the left, pixels from above)."""
+    box = page.locator("canvas").last.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + start[0] * 24, box["y"] + start[1])
+    page.mouse.down()
+    page.mouse.move(box["x"] + end[0] * 24, box["y"] + end[1], steps=4)
+    page.mouse.up()

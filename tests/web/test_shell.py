@@ -58,3 +58,19 @@ def test_a_new_backfill_appears_and_moves_without_a_reload(app: Tab, stack: Stac
     expect(row.get_by_text("succeeded")).to_be_visible(timeout=60_000)
     expect(row.get_by_text("3 of 3")).to_be_visible()
     assert stack.state(backfill_id) == "succeeded"
+
+
+def test_a_lost_connection_is_told_and_what_happened_meanwhile_is_shown(
+    app: Tab, stack: Stack
+) -> None:
+    app.forgive("ERR_")
+    page = app.open("/backfills")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    pid = stack.kill("api")
+    expect(page.get_by_text("Disconnected")).to_be_visible(timeout=30_000)
+    stack.wait_restarted("api", pid)
+    backfill_id = stack.submit("date_partition_set", "2020-05-30, 2020-05-31")
+    stack.wait_final(backfill_id)
+    expect(page.get_by_text("Disconnected")).to_be_hidden(timeout=60_000)
+    row = page.get_by_role("row").filter(has_text="2020-05-30, 2020-05-31")
+    expect(row.get_by_text("succeeded").first).to_be_visible(timeout=30_000)

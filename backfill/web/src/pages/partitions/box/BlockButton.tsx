@@ -46,7 +46,7 @@ export function BlockButton({ set, selection }: { set: string; selection: string
                 body: { selection, note },
               }),
             )
-            toast(`${count} partitions may run again.`)
+            toast(`${partitions(count)} may run again.`)
           }}
           onClose={() => ask(null)}
         />
@@ -73,7 +73,7 @@ export function BlockDialog({
         body: { selection, reason: reason.trim() },
       }),
     )
-    toast(`${made.count} partitions are blocked.`)
+    toast(`Nothing runs ${partitions(made.count)} any more.`)
   }
   return (
     <AskDialog
@@ -98,4 +98,8 @@ export function BlockDialog({
       </div>
     </AskDialog>
   )
+}
+
+function partitions(count: number): string {
+  return count === 1 ? '1 partition' : `${count.toLocaleString()} partitions`
 }
