@@ -81,7 +81,7 @@ MUTANTS = (
     Mutant(
         "runs that shared a message are not charged",
         f"{LIFECYCLE}/moves/deciding.py",
-        "if row.message_size > 1:",
+        "if row.message_size > 1 and row.span is None:",
         "if row.message_size > 1_000:",
         (f"{ATTEMPTS}::test_runs_that_shared_a_message_are_not_charged_and_go_on_alone[sqlite]",),
     ),
@@ -114,6 +114,13 @@ MUTANTS = (
         (f"{ADMISSION}::test_a_retry_keeps_its_partition[sqlite]",),
     ),
     Mutant(
+        "holds: of runs executed together, all or none",
+        f"{LIFECYCLE}/admission/holds.py",
+        "    if waits_for is None:\n",
+        "    if True:\n",
+        ("tests/integration/test_spans.py",),
+    ),
+    Mutant(
         "publish: marked, so that it is sent again",
         f"{LIFECYCLE}/moves/queueing.py",
         "queued_at = {now}, next_publish_at = {now} + :again, publish_count = 1, ",
@@ -142,8 +149,8 @@ MUTANTS = (
         f"{LIFECYCLE}/moves/deciding.py",
         'if row.cancel_requested_at is not None:\n        reason = row.reason or "canceled"\n'
         "        return Ending(row, RunMove.STOP, AttemptEnd.CANCELED, reason=reason)\n"
-        "    if row.message_size > 1:",
-        "if row.message_size > 1:",
+        "    if row.message_size > 1 and row.span is None:",
+        "if row.message_size > 1 and row.span is None:",
         (f"{ATTEMPTS}::test_a_run_told_to_stop_whose_worker_dies_is_canceled[sqlite]",),
     ),
     Mutant(
@@ -257,6 +264,23 @@ MUTANTS = (
         "return previous is None or previous.ok",
         "return True",
         (f"{ORDER}::test_a_failure_stops_the_line_and_the_backfill_says_so_once[sqlite]",),
+    ),
+    Mutant(
+        "windows: outside of them nothing is admitted",
+        f"{LIFECYCLE}/admission/lanes.py",
+        "closed = [row.id for row in rows if not _is_open(row)]",
+        "closed: list[int] = []",
+        (
+            "tests/integration/test_hours.py"
+            "::test_outside_its_hours_a_backfill_waits_and_others_do_not[sqlite]",
+        ),
+    ),
+    Mutant(
+        "by weight and over ranges: not before all runs are made",
+        f"{LIFECYCLE}/admission/lanes.py",
+        "(whole and unmade)",
+        "(False and unmade)",
+        (f"{ORDER}::test_the_heaviest_partition_goes_first_once_all_runs_are_made[sqlite]",),
     ),
     Mutant(
         "blocked partitions are not admitted",
