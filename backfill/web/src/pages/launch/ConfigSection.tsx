@@ -5,6 +5,8 @@ import { Folded } from './fields'
 import styles from './launch.module.css'
 import type { SectionProps } from './LaunchPage'
 
+const REDACTED = '[redacted]'
+
 /** What each run executes, and with which config. */
 export function ConfigSection({
   form,
@@ -38,6 +40,12 @@ export function ConfigSection({
           Merged over the config that the set makes for each partition. The plan shows what comes
           out for any of them.
         </p>
+        {form.config?.includes(REDACTED) && (
+          <p className={styles.secrets} role="note">
+            Secrets were taken out of this. Left as it is, they stay those of backfill {form.from};
+            in a config that you change, write them again.
+          </p>
+        )}
         <div className={styles.editor}>
           <YamlEditor
             label="Config override, YAML"
