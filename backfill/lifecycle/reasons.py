@@ -211,8 +211,9 @@ def _of_turn(fact: WaitsForTurn) -> str:
 
 
 def _of_expansion(fact: WaitsForExpansion) -> str:
+    how = "goes by weight" if fact.by == "weight" else "runs several partitions at once"
     return (
-        f"Its backfill goes by weight and begins when all of its runs are made: {fact.expanded:,} "
+        f"Its backfill {how} and begins when all of its runs are made: {fact.expanded:,} "
         f"of {fact.total:,} so far."
     )
 

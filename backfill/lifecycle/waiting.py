@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,11 @@ class WaitsForTurn:
 
 @dataclass(frozen=True)
 class WaitsForExpansion:
-    """Its backfill goes by weight: it begins when all of its runs are made."""
+    """Its backfill goes by weight or over ranges: it begins when all of its runs are made."""
 
     expanded: int
     total: int
+    by: Literal["weight", "ranges"] = "weight"
 
 
 @dataclass(frozen=True)

@@ -106,3 +106,11 @@ def test_weights_are_waited_for_until_all_runs_are_made(house: House) -> None:
     assert of_backfill(house, backfill_id) == [WaitsForExpansion(3, 8)]
     house.expand(backfill_id, limit=10)
     assert of_backfill(house, backfill_id) == []
+
+
+def test_neighbours_that_run_together_wait_until_all_runs_are_made(house: House) -> None:
+    backfill_id = house.submit("[day-00...day-07]", partitions_per_run=4)
+    house.expand(backfill_id, limit=3)
+    assert of_backfill(house, backfill_id) == [WaitsForExpansion(3, 8, by="ranges")]
+    house.expand(backfill_id, limit=10)
+    assert of_backfill(house, backfill_id) == []

@@ -83,6 +83,12 @@ NINE = datetime(2026, 1, 1, 21, tzinfo=UTC)
             "Its backfill goes by weight and begins when all of its runs are made: 1,000 of 5,000 "
             "so far.",
         ),
+        (
+            WaitsForExpansion(expanded=1, total=5, by="ranges"),
+            "waiting_for_expansion",
+            "Its backfill runs several partitions at once and begins when all of its runs are "
+            "made: 1 of 5 so far.",
+        ),
     ],
 )
 def test_what_a_run_waits_for_is_told_in_a_sentence(

@@ -110,9 +110,12 @@ def _of_backfill(backfill: Row[Any]) -> list[Waiting]:
         stands = opening(unpacked(to_json(windows)), now)
         if not stands.is_open:
             found.append(WaitsForWindow(stands.until))
-    gated = backfill.canary_state in GATED
-    if backfill.ordering == "weight" and backfill.expanded_at is None and not gated:
+    if backfill.expanded_at is not None or backfill.canary_state in GATED:
+        return found
+    if backfill.ordering == "weight":
         found.append(WaitsForExpansion(backfill.expanded, backfill.total))
+    elif backfill.partitions_per_run is not None:
+        found.append(WaitsForExpansion(backfill.expanded, backfill.total, by="ranges"))
     return found
 
 
