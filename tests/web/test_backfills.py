@@ -175,10 +175,11 @@ def test_tags_and_hours_are_typed_line_by_line_and_submitted(app: Tab, stack: St
     page.wait_for_url(re.compile("window=mon-sun"))
     page.get_by_role("button", name="Submit 1 run").click()
     page.wait_for_url("**/partition-sets/parts?backfill=*")
-    app.open(f"/backfills/{submitted(page)}?tab=settings")
+    backfill = submitted(page)
+    app.open(f"/backfills/{backfill}?tab=settings")
     expect(page.get_by_text("mon-sun 00:00-24:00 UTC")).to_be_visible()
     expect(page.get_by_text("A-1", exact=True)).to_be_visible()
-    stack.wait_final(int(re.search(r"backfills/(\d+)", page.url)[1]))  # type: ignore[index]
+    stack.wait_final(int(backfill))
 
 
 def test_a_range_is_drawn_on_the_strip(app: Tab) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import Tab
 from tests.support.stack import Stack
@@ -22,8 +22,8 @@ def gated_run(stack: Stack, partition: str) -> tuple[int, int]:
     return backfill, stack.run(backfill, partition).id
 
 
-def log(page: Page) -> Page:
-    return page.get_by_role("log")  # type: ignore[return-value]
+def log(page: Page) -> Locator:
+    return page.get_by_role("log")
 
 
 def test_a_log_is_followed_while_it_is_written(app: Tab, stack: Stack) -> None:
