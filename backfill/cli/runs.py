@@ -64,6 +64,7 @@ def run(
     ] = False,
     tags: TagOptions = None,
     steps: StepOptions = None,
+    priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
     max_failures: Annotated[
         int, typer.Option(min=0, help="How often it is tried again when it fails.")
     ] = 0,
@@ -82,6 +83,7 @@ def run(
         config_mode="exact" if exact else "merge",
         tags=tags_of(tags),
         steps=listed(steps),
+        priority=priority,
         max_failures=max_failures,
         on_conflict=on_conflict,
     )

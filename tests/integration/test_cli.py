@@ -294,6 +294,16 @@ def test_a_run_is_launched_and_can_be_canceled(run: Run) -> None:
     assert run("cancel", "--run", "1").out == "Run 1 is canceled.\n"
 
 
+def test_a_launch_of_higher_priority_goes_first(run: Run, house: House) -> None:
+    house.worker(slots=1)
+    for partition, priority in (("day-00", "0"), ("day-01", "7"), ("day-02", "-3")):
+        chosen = ("--set", "days", "--partition", partition, "--priority", priority)
+        assert run("run", "work", *chosen).status == 0
+    assert run("run", "work", "--priority", "2000").status == 1
+    order = [house.run(run_id).partition for m in house.admit() for run_id in m.run_ids]
+    assert order == ["day-01", "day-00", "day-02"]
+
+
 def test_a_log_is_printed_and_never_interpreted(run: Run, house: House) -> None:
     (claim,) = claimed(house, run, "day-00")
     lines = [
