@@ -160,6 +160,9 @@ def npm(*arguments: str) -> None:
 def _tool() -> tuple[list[str], Mapping[str, str]]:
     """Return npm's command line, and an environment in which its scripts find node."""
     env = {**os.environ, "NO_UPDATE_NOTIFIER": "1"}
+    # Node brings authorities of its own: a company's is only in the system's bundle.
+    if bundle := next((found for found in CERTIFICATES if Path(found).exists()), None):
+        env.setdefault("NODE_EXTRA_CA_CERTS", bundle)
     if has_node():
         return [shutil.which("npm") or "npm"], env
     try:
@@ -171,9 +174,6 @@ def _tool() -> tuple[list[str], Mapping[str, str]]:
     node = bin_folder / ("node.exe" if os.name == "nt" else "node")
     modules = root / "node_modules" if os.name == "nt" else root / "lib" / "node_modules"
     env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', '')}"
-    # Node brings authorities of its own: a company's is only in the system's bundle.
-    if bundle := next((found for found in CERTIFICATES if Path(found).exists()), None):
-        env.setdefault("NODE_EXTRA_CA_CERTS", bundle)
     return [str(node), str(modules / "npm" / "bin" / "npm-cli.js")], env
 
 
