@@ -78,25 +78,26 @@ def by_selection(api: Context, name: str, selection: str, at: datetime) -> Fitti
 def by_backfill(api: Context, name: str, backfill_id: int, at: datetime) -> Fitting:
     """Return the partitions of a backfill.
 
-    While its ranges are as they were frozen, nothing of it can have left the set. Once one is
-    not, its runs tell its partitions.
+    While its ranges are as they were frozen, and it has no partitions beside them, nothing of it
+    can have left the set. Else its runs tell its partitions.
 
     Raises:
         NotFound: The set has no such backfill.
     """
     with api.db.read() as conn:
-        frozen = backfill_ranges(api.db, conn, name, backfill_id)
-    if frozen is None:
+        found = backfill_ranges(api.db, conn, name, backfill_id)
+    if found is None:
         raise NotFound(f'Partition set "{name}" has no backfill {backfill_id}.')
-    ends = [key for first, last, _ in frozen for key in (first, last)]
+    frozen, total = found
+    ends = [key for part in frozen for key in (part.first, part.last)]
     places = api.definitions.index_of(name, ends, at)
     there = [
-        (range(first, last + 1), count)
-        for (_, _, count), first, last in zip(frozen, places[::2], places[1::2], strict=True)
+        range(first, last + 1)
+        for first, last in zip(places[::2], places[1::2], strict=True)
         if first is not None and last is not None
     ]
-    known = IndexSet.from_ranges(part for part, _ in there)
-    if len(there) == len(frozen) and all(len(part) == count for part, count in there):
+    known = IndexSet.from_ranges(there)
+    if [len(part) for part in there] == [part.size for part in frozen] and len(known) == total:
         return Fitting(known)
     runs = RunFilter(backfill_id=backfill_id, partition_set=name)
     ran = _of_runs(api, name, runs, at, most=MOST_OF_BACKFILL)

@@ -19,6 +19,7 @@ from backfill.lifecycle import moves
 from backfill.lifecycle.choosing import Wanted, evaluate
 from backfill.lifecycle.locking import is_final, locked, refuse_while
 from backfill.lifecycle.reprocessing import Reprocess, reprocess_of
+from backfill.lifecycle.spanning import check_longest
 from backfill.lifecycle.submitting import keep_ranges
 from backfill.lifecycle.telling import note_event
 from backfill.states import BackfillMove, BackfillState
@@ -104,6 +105,7 @@ def add_partitions(
             "again with retry.",
             left_out=left_out,
         )
+    check_longest(seen.partitions_per_run, chosen)
     done = False
 
     def work(conn: Connection) -> None:

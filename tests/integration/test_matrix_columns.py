@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backfill.api.app import create_app
+from backfill.lifecycle.retargeting import retarget
 from backfill.settings import Settings
 from backfill.storage.database import Database
 from tests.support.house import NOON, House
@@ -161,6 +162,16 @@ def test_a_backfill_shows_its_partitions_and_only_what_it_did(
     assert shown == {"day-04": "succeeded", "day-09": "succeeded"}
     answer = api.get("/api/v1/partition-sets/days/matrix", params={"backfill": 999})
     assert answer.status_code == 404
+
+
+def test_a_backfill_shows_what_joined_it_since(api: TestClient, house: House) -> None:
+    house.shops += ["ada", "bob"]
+    house.worker(slots=50)
+    backfill_id = house.submit("all", "shops")
+    house.expand(backfill_id)
+    house.shops += ["cid", "dan"]
+    retarget(house.db, house.definitions, backfill_id, at=NOON, limit=99)
+    assert keys(matrix(api, "shops", backfill=backfill_id)) == ["ada", "bob", "cid", "dan"]
 
 
 def test_a_tag_shows_the_partitions_of_its_runs(api: TestClient, house: House) -> None:

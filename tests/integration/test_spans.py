@@ -6,20 +6,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backfill.errors import Invalid
 from backfill.execution import capture
-from backfill.lifecycle import moves, retrying
+from backfill.lifecycle import moves, retrying, spanning
 from backfill.lifecycle.admission import Admitter
 from backfill.lifecycle.moves import Claim
+from backfill.lifecycle.repartitioning import add_partitions
 from backfill.lifecycle.retrying import RetryRequest
 from backfill.lifecycle.runs import cancel_run
 from backfill.settings import Settings
 from backfill.states import BackfillState
 from backfill.storage.database import Database
-from tests.support.house import House
+from tests.support.house import NOON, House
 from tests.support.loading import loaded
 from workers.runner import Runner
 from workers.slots import Board
@@ -241,13 +243,34 @@ def test_a_canceled_partition_does_not_take_its_neighbours_along(office: Office)
     assert office.ends(backfill_id)["day-01"] == "canceled"
 
 
+def test_partitions_that_are_added_are_executed_together_too(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = office.house
+    (office.folder / "mended").touch()
+    backfill_id = office.submit("[day-00...day-01]", partitions_per_run=0)
+    assert office.work() == [2]
+
+    def add(selection: str) -> None:
+        add_partitions(house.db, house.definitions, backfill_id, selection, at=NOON, limit=99)
+
+    add("[day-02...day-05]")
+    while house.expand(backfill_id) is not None:
+        pass
+    assert office.work() == [4]
+    monkeypatch.setattr(spanning, "MOST_TOGETHER", 3)
+    with pytest.raises(Invalid, match="One run takes at most 3 partitions, and 4"):
+        add("[day-06...day-09]")
+
+
 def test_what_does_not_go_together_is_refused(office: Office) -> None:
-    for wanted, told in [
+    contrary: list[tuple[dict[str, Any], str]] = [
         ({"sequential": True}, "do not go with sequential"),
         ({"canary": 2}, "do not go with a canary"),
         ({"ordering": "listed"}, "do not go with the order listed"),
         ({"partitions_per_run": -1}, "is 1 to 4,000, or all"),
-    ]:
+    ]
+    for wanted, told in contrary:
         with pytest.raises(Invalid, match=told):
             office.house.submit("all", "days", **wanted)
     with pytest.raises(Invalid, match="give it a run_config_fn_for_range"):

@@ -194,22 +194,30 @@ def box_history(
     )
 
 
+class FrozenRange(NamedTuple):
+    """A range of a backfill's keys, as it was when they were selected; both ends are in it."""
+
+    first: str
+    last: str
+    size: int
+
+
 def backfill_ranges(
     db: Database, conn: Connection, set_name: str, backfill_id: int
-) -> list[tuple[str, str, int]] | None:
-    """Return the ends of the key ranges of a set's backfill, and how many keys each has.
+) -> tuple[list[FrozenRange], int] | None:
+    """Return the key ranges of a set's backfill, and of how many partitions it is by now.
 
     None when the set has no such backfill.
     """
     params = {"set": set_name, "id": backfill_id}
-    known = conn.execute(
+    total = conn.execute(
         db.sql(
-            "SELECT 1 FROM backfills WHERE id = :id "
+            "SELECT total FROM backfills WHERE id = :id "
             "AND set_id = (SELECT id FROM partition_sets WHERE name = :set)"
         ),
         params,
-    ).first()
-    if known is None:
+    ).scalar()
+    if total is None:
         return None
     rows = conn.execute(
         db.sql(
@@ -218,7 +226,7 @@ def backfill_ranges(
         ),
         params,
     )
-    return [(row.first_key, row.last_key, row.size) for row in rows]
+    return [FrozenRange(row.first_key, row.last_key, row.size) for row in rows], int(total)
 
 
 def partitions_of_runs(
