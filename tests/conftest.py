@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from backfill.storage.database import Database
 from tests.support.databases import Databases, PostgresDatabases, SQLiteFiles, one_database
 
 BROKER_DATABASES = 4096
+
+# Whoever starts the tests in the background of a shell has SIGINT ignored, for every program that
+# they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

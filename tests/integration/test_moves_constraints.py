@@ -46,6 +46,11 @@ BREAKS = {
     ],
     "ck_backfills_reprocess": ["UPDATE backfills SET reprocess = 'some' WHERE id = 1"],
     "ck_backfills_ordering": ["UPDATE backfills SET ordering = 'random' WHERE id = 1"],
+    "ck_backfills_on_timeout": ["UPDATE backfills SET on_timeout = 'wait' WHERE id = 1"],
+    "ck_backfills_on_conflict": ["UPDATE backfills SET on_conflict = 'fail' WHERE id = 1"],
+    "ck_backfills_canary": ["UPDATE backfills SET canary_state = 'done' WHERE id = 1"],
+    "ck_runs_mode": ["UPDATE runs SET mode = 'some', parent_id = 1 WHERE id = 3"],
+    "ck_runs_reexecution": ["UPDATE runs SET mode = 'all' WHERE id = 3"],
     "ck_step_outcomes_state": ["UPDATE step_outcomes SET state = 'queued', finished_at = 1"],
     "ck_step_outcomes_finished": [
         "UPDATE step_outcomes SET state = 'succeeded'",

@@ -59,7 +59,7 @@ def test_every_option_says_what_it_means() -> None:
 
 def test_every_command_that_shows_something_has_json() -> None:
     silent = {"init", "dev", "demo", "api", "coordinator", "db upgrade"}
-    silent |= {"login", "logout", "tokens revoke"}
+    silent |= {"login", "logout", "tokens revoke", "hooks remove"}
     for name, command in commands():
         options = {opt for param in command.params for opt in param.opts}  # type: ignore[attr-defined]
         assert ("--json" in options) != (name in silent), name
