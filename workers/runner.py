@@ -268,8 +268,12 @@ class Runner:
         prepared = self._preparer.prepare(rows[0], rows[1:])
         recorder.version = prepared.plan.pipeline.version
         seconds = prepared.timeout_seconds
-        if seconds is not None:
-            self.slot.deadline_ns = time.monotonic_ns() + int(seconds * 1e9)
+        run_ends = _in(seconds)
+        self.slot.deadline_ns = run_ends
+
+        def limit(step_seconds: float | None) -> None:
+            self.slot.deadline_ns = run_ends if step_seconds is None else _in(step_seconds)
+
         return execute(
             prepared.plan,
             info=prepared.info,
@@ -282,11 +286,17 @@ class Runner:
             tried=prepared.tried,
             quiet=prepared.quiet,
             timeout_seconds=seconds,
+            on_limit=limit,
         )
 
 
 _PLAIN = Redactor(())
 _UNSURE = {RunEnd.FAILED, RunEnd.RETRY}
+
+
+def _in(seconds: float | None) -> int:
+    """Return when so many seconds are over, on the monotonic clock; 0 for no limit."""
+    return 0 if seconds is None else time.monotonic_ns() + int(seconds * 1e9)
 
 
 def _handed_back(error: Exception, seconds: float) -> RunOutcome:

@@ -107,7 +107,7 @@ class Slot:
 
     @property
     def deadline_ns(self) -> int:
-        """When the time of that run is over, on the monotonic clock; 0 when it has no limit."""
+        """When the time of that run, or of its step, is over (monotonic); 0: it has no limit."""
         return int(self._cells[_DEADLINE])
 
     @deadline_ns.setter

@@ -247,7 +247,7 @@ class Warden:
     # -- time limits --------------------------------------------------------------------------
 
     def _look_for_overdue(self) -> None:
-        """End the children whose run goes on after its time is over: its step does not listen."""
+        """End the children whose step goes on after its time, or the run's, is over."""
         late = time.monotonic_ns() - int(self._settings.cancel_grace_seconds * 1e9)
         for slot in self._board.occupied():
             deadline_ns, run_id = slot.deadline_ns, slot.run

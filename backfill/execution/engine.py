@@ -28,6 +28,7 @@ def execute(
     done: Mapping[str, Mapping[str, str]] = _NOTHING,
     tried: Mapping[str, int] = _NOTHING,
     timeout_seconds: float | None = None,
+    on_limit: Callable[[float | None], None] | None = None,
     captures: bool = True,
     quiet: bool = False,
 ) -> RunOutcome:
@@ -45,6 +46,8 @@ def execute(
         tried: Step -> tries in earlier attempts of this run that ended as `retrying`, so that a
             step's policy counts over attempts.
         timeout_seconds: How long this attempt may take, in place of what the pipeline says.
+        on_limit: Told how many seconds a step may take when it begins, and None when it ended;
+            who executes can then end the process of one that cannot be interrupted.
         captures: Make what steps print to lines of the log; replaces `sys.stdout` and
             `sys.stderr` of the process, once.
         quiet: Tell no hook what becomes of the steps.
@@ -60,6 +63,7 @@ def execute(
         outputs=outputs,
         tried=tried,
         timeout_seconds=timeout_seconds,
+        on_limit=on_limit,
         captures=captures,
         quiet=quiet,
     )

@@ -45,6 +45,7 @@ class RunExecution:
         quiet: No hook is told of its steps.
         interactive: A KeyboardInterrupt is raised to the caller, not taken as a failure.
         captures: What steps print becomes lines of the log.
+        on_limit: Told how long a step may take that can be interrupted, and when it ended.
         tried: Step -> how often it was tried in earlier attempts.
         again: Step -> why it runs although it succeeded before.
         cause: What made the run fail.
@@ -62,6 +63,7 @@ class RunExecution:
         tried: Mapping[str, int],
         captures: bool,
         timeout_seconds: float | None = None,
+        on_limit: Callable[[float | None], None] | None = None,
         quiet: bool = False,
         interactive: bool = False,
         keeps_values: bool = False,
@@ -78,6 +80,7 @@ class RunExecution:
         self.captures = captures
         self.interactive = interactive
         self.quiet = quiet
+        self.on_limit = on_limit
         self.rough = False
         self.again: Mapping[str, str] = {}
         self.values: list[Any] = [NO_VALUE] * plan.slots

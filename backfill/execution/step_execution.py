@@ -83,7 +83,12 @@ class StepExecution:
 
     def _limited_body(self, named: dict[str, Any], seconds: float, error: StepTimeout) -> Any:
         if can_interrupt():
-            return call_with_alarm(lambda: self._body(named), seconds, error)
+            told = self._run.on_limit or _nobody
+            told(seconds)
+            try:
+                return call_with_alarm(lambda: self._body(named), seconds, error)
+            finally:
+                told(None)
         context = self._context
         return call_in_thread(
             lambda: self._body(named), seconds, error, lambda: context.interrupt(error)
@@ -239,3 +244,7 @@ def wait_in_slices(seconds: float, run: RunExecution) -> None:
     until = time.monotonic() + seconds
     while run.told_to_stop() is None and (left := until - time.monotonic()) > 0:
         time.sleep(min(left, 0.1))
+
+
+def _nobody(_seconds: float | None) -> None:
+    return

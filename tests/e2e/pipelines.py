@@ -240,6 +240,26 @@ def limpets() -> None:
 clingers = partitions("clingers", "limpets", "p", 6)
 
 
+@step(timeout_seconds=0.5)
+def overstay(context: Any) -> None:
+    marks = Marks.of_this_process()
+    marks.make(context, "overstaying")
+    while True:
+        try:
+            marks.wait_allowed(context, listening=False)
+            return
+        except BaseException:
+            marks.make(context, "told to stop")
+
+
+@pipeline
+def overstayers() -> None:
+    overstay()
+
+
+overstays = partitions("overstays", "overstayers", "p", 3)
+
+
 # -- one whose second step fails until the test mends it ------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.marks import ended
 from tests.support.stack import Stack
 
 
@@ -36,6 +37,23 @@ def test_a_run_that_does_not_stop_is_ended_with_its_process_and_no_other(stack: 
     stack.marks.allow(other)
     assert stack.wait_final(other) == "succeeded"
     assert stack.run(other, "p01").attempt == beside.attempt == 1
+    assert [stack.pid(name) for name in ("worker-1", "worker-2")] == workers
+
+
+def test_a_step_that_does_not_stop_at_its_own_limit_is_ended_with_its_process(
+    stack: Stack,
+) -> None:
+    workers = [stack.pid(name) for name in ("worker-1", "worker-2")]
+    backfill = stack.submit("overstays", "p00")
+    mark = stack.marks.wait("overstaying", backfill, "p00")
+
+    assert stack.wait_final(backfill) == "failed"
+
+    run = stack.run(backfill, "p00")
+    assert run.error_message == "its time was over; it did not stop and was ended with its process"
+    assert stack.steps(run.id)[1, "overstay"] == "failed"
+    assert stack.marks.of("told to stop", backfill, "p00"), "it was told first"
+    assert ended(mark)
     assert [stack.pid(name) for name in ("worker-1", "worker-2")] == workers
 
 
