@@ -67,9 +67,7 @@ def worker_beat(db: Database, conn: Connection, worker_id: int, *, slots: int) -
     )
 
 
-def note_code(
-    db: Database, worker_id: int, *, version: str | None, load_error: str | None
-) -> None:
+def note_code(db: Database, worker_id: int, *, version: str | None, load_error: str | None) -> None:
     """Say which version of the definitions a worker's processes have, or why they have none.
 
     All processes of a worker load the same sources and say the same, each when it changes.
