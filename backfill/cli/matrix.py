@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backfill.cli.connecting import connection
-from backfill.cli.options import AsJson
+from backfill.cli.filtering import BackfillOption, TagFilters
+from backfill.cli.options import AsJson, tags_of
 from backfill.cli.output import STYLES, clean, console, print_json, say
 
 if TYPE_CHECKING:
@@ -54,11 +55,26 @@ def matrix(
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Partitions.")] = 30,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Oldest first.")] = False,
     from_: Annotated[str | None, typer.Option("--from", help="Begin at this partition.")] = None,
+    select: Annotated[
+        str | None, typer.Option("--select", help="Only partitions of this selection.")
+    ] = None,
+    backfill: BackfillOption = None,
+    tags: TagFilters = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the status of every step for the newest partitions of a set."""
-    order = "oldest" if oldest_first else "newest"
-    page = connection.client().matrix(partition_set, order=order, start=from_, limit=limit)
+    """Show the status of every step for the newest partitions of a set.
+
+    Of a backfill, or with tags, it shows what such runs did.
+    """
+    page = connection.client().matrix(
+        partition_set,
+        order="oldest" if oldest_first else "newest",
+        start=from_,
+        limit=limit,
+        select=select,
+        backfill=backfill,
+        tags=tags_of(tags) or None,
+    )
     if as_json:
         print_json(page)
     elif not page.items:

@@ -447,9 +447,26 @@ class Client:
         start: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
+        select: str | None = None,
+        backfill: str | int | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> MatrixPage:
-        """Return a page of the Run Matrix."""
-        wanted = {"order": order, "start": start, "cursor": cursor, "limit": limit}
+        """Return a page of the Run Matrix.
+
+        Args:
+            select: Only partitions of this selection.
+            backfill: Only what this backfill did; with partitions that left the set since.
+            tags: The same, of runs with all of these.
+        """
+        wanted = {
+            "order": order,
+            "start": start,
+            "cursor": cursor,
+            "limit": limit,
+            "select": select,
+            "backfill": backfill,
+            "tag": _pairs(tags),
+        }
         path = f"/partition-sets/{_part(partition_set)}/matrix"
         return MatrixPage.model_validate(self._get(path, wanted))
 

@@ -125,3 +125,21 @@ def test_the_client_takes_windows_as_texts_and_as_the_api_has_them(
         assert handle.info.sequential
         planned = client.plan("days", "day-01", windows=["daily"])
         assert planned.count == 1
+
+
+def test_the_matrix_is_narrowed_to_a_backfill_to_tags_and_to_a_selection(
+    house: House, run: Run
+) -> None:
+    run("submit", "days", "--partitions", "day-01,day-03", "--tags", "team=sales", "-y")
+    run("submit", "days", "--partitions", "day-02", "-y")
+    for backfill_id in (1, 2):
+        while house.expand(backfill_id) is not None:
+            pass
+
+    def keys(*asked: str) -> list[str]:
+        return [row["key"] for row in told(run, "matrix", "days", *asked)["items"]]
+
+    assert keys("--backfill", "1") == ["day-03", "day-01"]
+    assert keys("--tags", "team=sales", "--oldest-first") == ["day-01", "day-03"]
+    assert keys("--select", "day-02") == ["day-02"]
+    assert "queued" in run("matrix", "days", "--backfill", "2").out
