@@ -57,7 +57,9 @@ def wanted(draw: Draw) -> dict[str, Any]:
         "priority": draw(st.integers(0, 1)),
         "on_conflict": draw(st.sampled_from(["wait", "wait", "skip"])),
     }
-    kind = draw(st.sampled_from(["plain", "plain", "canary", "breaker", "line", "chain", "team"]))
+    kind = draw(
+        st.sampled_from(["plain", "plain", "canary", "breaker", "line", "chain", "team", "ranges"])
+    )
     if kind == "canary":
         asked |= {
             "canary": draw(st.integers(1, 2)),
@@ -69,6 +71,8 @@ def wanted(draw: Draw) -> dict[str, Any]:
         asked["sequential"] = True
     elif kind == "chain":
         asked["depends_on_previous"] = True
+    elif kind == "ranges":
+        asked["partitions_per_run"] = draw(st.sampled_from([0, 2, 3]))
     elif kind == "team":
         asked["tags"] = {"team": draw(st.sampled_from(TEAMS))}
     return asked

@@ -24,6 +24,8 @@ from backfill.states import (
 from backfill.storage.database import Database
 
 RUN_ARROWS = {(source, move.target) for move in RunMove for source in move.sources}
+# A queued run that is taken out of its backfill is recalled and skipped in one transaction.
+RUN_ARROWS.add((RunState.QUEUED, RunState.SKIPPED))
 BACKFILL_ARROWS = {(source, move.target) for move in BackfillMove for source in move.sources}
 DEFAULT_SLOTS = 1
 TOLD = {"breaker_tripped": "paused"}
@@ -133,6 +135,9 @@ def _watch_admitted(old: Row[Any], before: Moment, after: Moment) -> None:
         for run in after.runs.values()
         if run.backfill_id == backfill.id and RunState(run.state) in RUN_ACTIVE
     ]
+    executions = {_execution(after.runs[run_id]) for run_id in active}
+    most = backfill.max_active_runs
+    assert most is None or len(executions) <= most, f"{executions} are more than {most}"
     assert not backfill.sequential or active == [old.id], f"{active} are active in a line"
     if backfill.depends_on_previous and old.previous is not None:
         waited = [
@@ -142,6 +147,11 @@ def _watch_admitted(old: Row[Any], before: Moment, after: Moment) -> None:
         ]
         pending = RunState.PENDING in waited or RUN_ACTIVE.intersection(waited)
         assert not pending, f"run {old.id} did not wait for {old.previous}"
+
+
+def _execution(run: Row[Any]) -> object:
+    """Return what is the same for runs that are executed together."""
+    return run.id if run.span is None else run.message_id
 
 
 def _watch_backfill(old: Row[Any], new: Row[Any], before: Moment, after: Moment) -> None:
