@@ -19,9 +19,10 @@ from tests.support.waiting import wait_until
 
 SELECTORS = """
 import os
-import time
+import threading
 from pathlib import Path
 from backfill import *
+from tests.support.waiting import wait_until
 
 HERE = Path(__file__).parent
 
@@ -37,16 +38,14 @@ days = PartitionSetDefinition(
 )
 
 def hang(context, found):
-    while True:
-        time.sleep(0.01)
+    threading.Event().wait()
 
 def crash(context, found):
     os._exit(3)
 
 def wait(context, found):
     (HERE / "asked").touch()
-    while not (HERE / "answer").exists():
-        time.sleep(0.005)
+    wait_until((HERE / "answer").exists, "the answer")
     return last(context, found)
 
 def last(context, found):
