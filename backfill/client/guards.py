@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
+from backfill.client.requests import pages, part
 from backfill.client.transport import Transport
 from backfill.schemas.guards import Block, Mark, PartitionsChanged
-
-PAGE = 200
 
 
 class PartitionSetHandle:
@@ -59,18 +57,11 @@ class PartitionSetHandle:
 
     def marks(self) -> Iterator[Mark]:
         """Iterate over what operators marked, newest first."""
-        cursor: str | None = None
-        while True:
-            params = {"limit": PAGE, "cursor": cursor}
-            page = self._transport.send("GET", f"{self._path}/marks", params=params)
-            yield from (Mark.model_validate(item) for item in page["items"])
-            cursor = page["next"]
-            if cursor is None:
-                return
+        return pages(self._transport, f"{self._path}/marks", Mark, {})
 
     @property
     def _path(self) -> str:
-        return f"/partition-sets/{quote(self.name, safe='')}"
+        return f"/partition-sets/{part(self.name)}"
 
     def _send(self, verb: str, **body: Any) -> Any:
         given: Mapping[str, Any] = {name: v for name, v in body.items() if v is not None}

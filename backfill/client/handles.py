@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backfill.client.requests import new_key
 from backfill.client.transport import Transport
 from backfill.errors import Unavailable
 from backfill.schemas.backfills import Backfill, Submitted
@@ -123,7 +123,7 @@ class BackfillHandle:
             "POST",
             f"/backfills/{self.id}/clone",
             body={"changes": changes},
-            idempotency_key=idempotency_key or secrets.token_urlsafe(18),
+            idempotency_key=idempotency_key or new_key(),
         )
         return BackfillHandle(self._transport, Submitted.model_validate(told))
 

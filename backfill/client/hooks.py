@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-from urllib.parse import quote
 
+from backfill.client.requests import pages, part
 from backfill.client.transport import Transport
 from backfill.schemas.hooks import Delivery, Webhook, Webhooks
-
-PAGE = 200
 
 
 class Hooks:
@@ -50,7 +47,7 @@ class Hooks:
 
     def remove(self, name: str) -> None:
         """Tell a webhook nothing more."""
-        self._transport.send("POST", f"/webhooks/{quote(name, safe='')}/remove")
+        self._transport.send("POST", f"/webhooks/{part(name)}/remove")
 
     def deliveries(
         self, *, backfill: str | int | None = None, standing: str | None = None
@@ -60,15 +57,8 @@ class Hooks:
         Args:
             standing: `due`, `retrying`, `delivered` or `given_up`.
         """
-        cursor: str | None = None
-        while True:
-            params: dict[str, Any] = {"backfill": backfill, "standing": standing}
-            params |= {"cursor": cursor, "limit": PAGE}
-            page = self._transport.send("GET", "/deliveries", params=params)
-            yield from (Delivery.model_validate(item) for item in page["items"])
-            cursor = page["next"]
-            if cursor is None:
-                return
+        params = {"backfill": backfill, "standing": standing}
+        return pages(self._transport, "/deliveries", Delivery, params)
 
     def again(self, delivery: str | int) -> Delivery:
         """Have a delivery sent now."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
+from backfill.client.requests import pages, part
 from backfill.client.transport import Transport
 from backfill.schemas.backfills import Validated
 from backfill.schemas.partitions import DynamicPartition, KeysChanged
 
-PAGE = 200
 IDLE_SECONDS = 300.0
 
 
@@ -25,19 +24,12 @@ class DynamicPartitions:
 
     def __init__(self, transport: Transport, partition_set: str, definition: str | None) -> None:
         self._transport = transport
-        self._path = f"/partition-sets/{quote(partition_set, safe='')}/dynamic-partitions"
+        self._path = f"/partition-sets/{part(partition_set)}/dynamic-partitions"
         self._definition = definition
 
     def __iter__(self) -> Iterator[DynamicPartition]:
-        cursor: str | None = None
-        while True:
-            params = {"definition": self._definition, "limit": PAGE, "cursor": cursor}
-            page = self._transport.send("GET", self._path, params=params)
-            for item in page["items"]:
-                yield DynamicPartition.model_validate(item)
-            cursor = page["next"]
-            if cursor is None:
-                return
+        params = {"definition": self._definition}
+        return pages(self._transport, self._path, DynamicPartition, params)
 
     def add(self, keys: Sequence[str]) -> KeysChanged:
         """Add keys, at the end; those that are there already stay where they are."""

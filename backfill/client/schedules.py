@@ -1,17 +1,28 @@
-"""A schedule as the client sees it."""
+"""Schedules as the client sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
+from backfill.client.requests import Requests, listed, pages, part
 from backfill.client.transport import Transport
-from backfill.schemas.schedules import NextTicks, ScheduleStatus, Tick, TickOutcome
+from backfill.schemas.schedules import NextTicks, Schedules, ScheduleStatus, Tick, TickOutcome
 from backfill.states import TickState
 
-PAGE = 200
+
+class ScheduleRequests(Requests):
+    """Schedules: all of them, or one to work with."""
+
+    def schedules(self) -> list[ScheduleStatus]:
+        """Return how every schedule stands, by name."""
+        return Schedules.model_validate(self._get("/schedules")).items
+
+    def schedule(self, name: str) -> ScheduleHandle:
+        """Return a schedule."""
+        told = self._get(f"/schedules/{part(name)}")
+        return ScheduleHandle(self.transport, ScheduleStatus.model_validate(told))
 
 
 class ScheduleHandle:
@@ -52,23 +63,17 @@ class ScheduleHandle:
 
     def ticks(self, *, states: Sequence[TickState | str] | None = None) -> Iterator[Tick]:
         """Iterate over its ticks, newest first."""
-        wanted = None if states is None else [str(state) for state in states]
-        cursor: str | None = None
-        while True:
-            params = {"state": wanted, "limit": PAGE, "cursor": cursor}
-            page = self._send("GET", "/ticks", params=params)
-            for item in page["items"]:
-                yield Tick.model_validate(item)
-            cursor = page["next"]
-            if cursor is None:
-                return
+        params = {"state": listed(states)}
+        return pages(self._transport, f"{self._path}/ticks", Tick, params)
 
     def next_ticks(self, count: int = 10) -> Sequence[datetime]:
         """Return when it ticks next, or would if it were running."""
         told = NextTicks.model_validate(self._send("GET", "/next", params={"count": count}))
         return told.items
 
+    @property
+    def _path(self) -> str:
+        return f"/schedules/{part(self.name)}"
+
     def _send(self, method: str, path: str, **request: Any) -> Any:
-        return self._transport.send(
-            method, f"/schedules/{quote(self.name, safe='')}{path}", **request
-        )
+        return self._transport.send(method, f"{self._path}{path}", **request)
