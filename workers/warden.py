@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 KILL_AFTER_PRESS_SECONDS = 3.0
+GONE_SECONDS = 2.0  # how long a process may take to be gone that was killed
 
 
 class Warden:
@@ -76,10 +77,11 @@ class Warden:
         log.info("worker.stopping", grace_seconds=grace)
 
     def close(self) -> None:
-        """Stop beating and say that the worker is gone."""
+        """Stop beating and say that the worker is gone; what its children hold goes back first."""
         self._stop.set()
         self._thread.join(timeout=5)
         try:
+            self._outlive_children()
             self._hand_back_of_dead()
             fleet.worker_stopped(self._db, self._board.worker_id)
         except (SQLAlchemyError, BackfillError) as error:
@@ -300,6 +302,24 @@ class Warden:
             for slot in self._board.occupied():
                 if slot.tokens():
                     _signal(slot.pid, signal.SIGKILL)
+
+    def _outlive_children(self) -> None:
+        """Wait for children that hand back, and end the others.
+
+        Celery may leave before a child does that does not listen. It dies with this process, and
+        nobody would be left to say that its run is not to be charged.
+        """
+        if self._pressed_at is None:
+            self._press(time.monotonic())
+        kill_at = time.monotonic() + KILL_AFTER_PRESS_SECONDS
+        while time.monotonic() < kill_at + GONE_SECONDS:
+            left = [s for s in self._board.occupied() if s.tokens() and _alive(s.pid)]
+            if not left:
+                return
+            if time.monotonic() >= kill_at:
+                for slot in left:
+                    _signal(slot.pid, signal.SIGKILL)
+            time.sleep(0.02)
 
     def _press(self, now: float) -> None:
         self._pressed_at = now
