@@ -49,7 +49,7 @@ def test_the_seeds_story(app: Tab, stack: Stack) -> None:
     expect(box.get_by_role("heading", name="2020-05-01, process_data_for_date")).to_be_visible()
     expect(box.get_by_role("region", name="Attempt 1").get_by_text("succeeded")).to_be_visible()
     expect(box.get_by_role("log")).to_contain_text("processing data for 2020-05-01")
-    box.get_by_text("Config used").click()
+    box.get_by_text("Config used").first.click()
     expect(box.get_by_text("2020-05-01", exact=False).last).to_be_visible()
 
 
