@@ -12,7 +12,7 @@ from backfill.errors import NotFound, SelectionInvalid
 from backfill.lifecycle import choosing
 from backfill.lifecycle.choosing import Wanted
 from backfill.lifecycle.reprocessing import Reprocess
-from backfill.storage.queries.matrix import backfill_ranges, partitions_of_runs
+from backfill.storage.queries.narrowing import backfill_ranges, partitions_of_runs
 from backfill.storage.queries.run_search import RunFilter
 
 MOST_RUNS = 10_000  # with a tag; the partitions of older ones are not found

@@ -15,10 +15,11 @@ from backfill.states import AttemptEnd, BackfillState, BoxStatus, RunState, Step
 from backfill.storage.database import Database
 from backfill.storage.queries.attempts import attempts_of, steps_of
 from backfill.storage.queries.backfills import BackfillFilter, get_backfill, list_backfills
+from backfill.storage.queries.box_history import box_history
 from backfill.storage.queries.events import list_events
 from backfill.storage.queries.fleet import coordinator, list_queues, list_workers
 from backfill.storage.queries.logs import log_lines
-from backfill.storage.queries.matrix import Box, box_history, matrix_page
+from backfill.storage.queries.matrix import Box, matrix_page
 from backfill.storage.queries.runs import RunFilter, get_run, list_runs
 from tests.support.house import DEFINITIONS, House, steps_ok
 from tests.support.loading import loaded

@@ -17,7 +17,8 @@ from backfill.api.presenting import present_row
 from backfill.errors import NotFound, did_you_mean
 from backfill.schemas.base import Page
 from backfill.schemas.matrix import BoxRun, MatrixPage, PlaceRange, Places
-from backfill.storage.queries.matrix import box_history, matrix_page
+from backfill.storage.queries.box_history import box_history
+from backfill.storage.queries.matrix import matrix_page
 
 router = APIRouter(prefix="/partition-sets/{name}", tags=["matrix"])
 

@@ -1,4 +1,4 @@
-"""The Run Matrix: partitions x steps, a page of keys at a time, and the history of one box.
+"""The Run Matrix: partitions x steps, a page of keys at a time.
 
 A box shows the newest run of its partition that has something to say about the step: a run on its
 way shows where the step is, a final one its outcome. A run that ended before it came to the step
@@ -17,11 +17,10 @@ from sqlalchemy import Connection, Row
 
 from backfill.states import RUN_FINAL, STEP_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
 from backfill.storage.database import Database, decoded
-from backfill.storage.queries.attempts import AttemptView, StepView, attempts_of, steps_of
 from backfill.storage.queries.guarded import with_guards
 from backfill.storage.queries.marks import Mark
-from backfill.storage.queries.paging import Page, Where
-from backfill.storage.queries.run_search import RunFilter, condition_of, newest_ids
+from backfill.storage.queries.paging import Where
+from backfill.storage.queries.run_search import RunFilter, condition_of
 
 RUNS_LOOKED_AT = 20  # of a partition; older ones no longer show in the matrix
 
@@ -63,19 +62,6 @@ class PartitionRow:
     finished_at: int | None = None
     blocked: str | None = None
     mark: Mark | None = None
-
-
-@dataclass(frozen=True)
-class BoxRun:
-    """One run in the history of a box: its attempts, and the step's outcomes in them."""
-
-    run_id: int
-    backfill_id: int | None
-    state: RunState
-    version: str | None
-    created_at: int
-    attempts: Sequence[AttemptView]
-    outcomes: Sequence[StepView]
 
 
 @dataclass(frozen=True)
@@ -153,108 +139,6 @@ def matrix_page(
     found = [rows.get(key) or PartitionRow(key, empty) for key in keys]
     guarded = with_guards(db, conn, set_name, found)
     return [_removed(row) if row.key in removed else row for row in guarded]
-
-
-def box_history(
-    db: Database,
-    conn: Connection,
-    set_name: str,
-    key: str,
-    step: str,
-    *,
-    limit: int,
-    before: tuple[int, int] | None = None,
-) -> Page[BoxRun]:
-    """Return every run of a partition with what became of one step, newest first.
-
-    Args:
-        before: (created_at, run id) of the last run already seen.
-    """
-    older = " AND (created_at, id) < (:created_at, :id)" if before is not None else ""
-    params: dict[str, Any] = {"set": set_name, "key": key, "limit": limit + 1}
-    if before is not None:
-        params |= {"created_at": before[0], "id": before[1]}
-    found = conn.execute(
-        db.sql(
-            "SELECT id, backfill_id, state, version, created_at FROM runs "
-            "WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
-            f"AND partition = :key{older} ORDER BY created_at DESC, id DESC LIMIT :limit"
-        ),
-        params,
-    ).all()
-    rows = found[:limit]
-    ids = [row.id for row in rows]
-    attempts = attempts_of(db, conn, ids)
-    outcomes = defaultdict(list)
-    for outcome in steps_of(db, conn, ids, step=step):
-        outcomes[outcome.run_id].append(outcome)
-    return Page(
-        [_box_run(row, attempts.get(row.id, ()), outcomes.get(row.id, ())) for row in rows],
-        more=len(found) > limit,
-    )
-
-
-class FrozenRange(NamedTuple):
-    """A range of a backfill's keys, as it was when they were selected; both ends are in it."""
-
-    first: str
-    last: str
-    size: int
-
-
-def backfill_ranges(
-    db: Database, conn: Connection, set_name: str, backfill_id: int
-) -> tuple[list[FrozenRange], int] | None:
-    """Return the key ranges of a set's backfill, and of how many partitions it is by now.
-
-    None when the set has no such backfill.
-    """
-    params = {"set": set_name, "id": backfill_id}
-    total = conn.execute(
-        db.sql(
-            "SELECT total FROM backfills WHERE id = :id "
-            "AND set_id = (SELECT id FROM partition_sets WHERE name = :set)"
-        ),
-        params,
-    ).scalar()
-    if total is None:
-        return None
-    rows = conn.execute(
-        db.sql(
-            'SELECT first_key, last_key, "count" AS size FROM backfill_ranges '
-            "WHERE backfill_id = :id ORDER BY first_index"
-        ),
-        params,
-    )
-    return [FrozenRange(row.first_key, row.last_key, row.size) for row in rows], int(total)
-
-
-def partitions_of_runs(
-    db: Database, conn: Connection, wanted: RunFilter, *, most: int
-) -> list[str]:
-    """Return the partitions of the newest runs, at most so many, that a filter lets through."""
-    found = newest_ids(db, wanted, before=None)
-    rows = conn.execute(
-        db.sql(
-            f"SELECT DISTINCT r.partition FROM runs r WHERE {found} AND r.partition IS NOT NULL"
-        ),
-        {**found.params, "page_limit": most},
-    )
-    return [row.partition for row in rows]
-
-
-def _box_run(
-    row: Row[Any], attempts: Sequence[AttemptView], outcomes: Sequence[StepView]
-) -> BoxRun:
-    return BoxRun(
-        run_id=row.id,
-        backfill_id=row.backfill_id,
-        state=RunState(row.state),
-        version=row.version,
-        created_at=row.created_at,
-        attempts=attempts,
-        outcomes=outcomes,
-    )
 
 
 # -- reading --------------------------------------------------------------------------------------
