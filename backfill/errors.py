@@ -120,6 +120,16 @@ class StaleAttempt(BackfillError):
     code = "stale_attempt"
 
 
+def no_backfill(backfill_id: int) -> NotFound:
+    """Return what is said when there is no backfill of this id."""
+    return NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+
+
+def no_run(run_id: int) -> NotFound:
+    """Return what is said when there is no run of this id."""
+    return NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean "x" or "y"?` for the nearest known names, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.errors import Conflict, NotFound
+from backfill.errors import Conflict, no_backfill
 from backfill.lifecycle import guards, moves
 from backfill.lifecycle.expansion import expand_chunk, expandable
 from backfill.lifecycle.requests import BackfillRequest
@@ -214,7 +214,7 @@ def _lock(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
         {"id": backfill_id},
     ).first()
     if row is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        raise no_backfill(backfill_id)
     return row
 
 

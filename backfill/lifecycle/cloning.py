@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.definitions.calls import Definitions
-from backfill.errors import Invalid, NotFound, did_you_mean
+from backfill.errors import Invalid, did_you_mean, no_backfill
 from backfill.lifecycle.requests import BackfillRequest
 from backfill.storage.database import Database, decoded
 
@@ -59,7 +59,7 @@ def _found(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
         {"id": backfill_id},
     ).first()
     if row is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        raise no_backfill(backfill_id)
     return row
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row
 
 from backfill.definitions.calls import Definitions, SelectionResult
-from backfill.errors import NotFound, SelectionInvalid
+from backfill.errors import SelectionInvalid, no_backfill
 from backfill.lifecycle.choosing import Wanted, evaluate
 from backfill.lifecycle.reprocessing import Reprocess
 from backfill.storage.database import Database, decoded
@@ -151,7 +151,7 @@ def _backfill(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
         {"id": backfill_id},
     ).first()
     if row is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        raise no_backfill(backfill_id)
     return row
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from backfill.errors import NotFound
+from backfill.errors import no_backfill, no_run
 from backfill.lifecycle import guards, reasons
 from backfill.lifecycle.admission.waiting import backfill_waiting_for
 from backfill.lifecycle.asking import Asking, behind_holder
@@ -30,7 +30,7 @@ def why_run(db: Database, settings: Settings, run_id: int) -> Why:
     with db.read() as conn:
         run = standing.run_standing(db, conn, run_id)
         if run is None:
-            raise NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+            raise no_run(run_id)
         asking = Asking(db, conn, settings)
         return Why("run", run_id, run.state, tuple(asking.of_run(run)))
 
@@ -44,7 +44,7 @@ def why_backfill(db: Database, settings: Settings, backfill_id: int) -> Why:
     with db.read() as conn:
         row = standing.backfill_standing(db, conn, backfill_id)
         if row is None:
-            raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+            raise no_backfill(backfill_id)
         asking = _OfBackfill(Asking(db, conn, settings))
         return Why("backfill", backfill_id, row.state, tuple(asking.of_backfill(row)))
 

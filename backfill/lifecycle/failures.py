@@ -9,7 +9,7 @@ from itertools import islice
 
 from backfill.definitions.calls import Definitions
 from backfill.definitions.selection.syntax import Key, Range, Selection, Union
-from backfill.errors import BackfillError, NotFound
+from backfill.errors import BackfillError, no_backfill
 from backfill.storage.database import Database
 from backfill.storage.queries.backfills import get_backfill
 from backfill.storage.queries.failures import FailureGroup, failure_groups
@@ -52,7 +52,7 @@ def failures(
     with db.snapshot() as conn:
         view = get_backfill(db, conn, backfill_id)
         if view is None:
-            raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+            raise no_backfill(backfill_id)
         found, groups, count = failure_groups(
             db, conn, backfill_id, retried=view.generation > 0, limit=limit
         )

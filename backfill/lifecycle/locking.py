@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.errors import Conflict, NotFound
+from backfill.errors import Conflict, no_backfill
 from backfill.states import BACKFILL_FINAL, BackfillState
 from backfill.storage.database import Database
 
@@ -22,7 +22,7 @@ def locked(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
         db.sql(f"SELECT * FROM backfills WHERE id = :id{db.for_update}"), {"id": backfill_id}
     ).first()
     if row is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        raise no_backfill(backfill_id)
     return row
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row
 from backfill.definitions.calls import Definitions
 from backfill.definitions.catalog import PipelineInfo
 from backfill.definitions.step_selection import downstream_of, select_steps
-from backfill.errors import ConfigInvalid, Conflict, Invalid, NotFound
+from backfill.errors import ConfigInvalid, Conflict, Invalid, no_run
 from backfill.lifecycle import moves
 from backfill.lifecycle.lineage import succeeded_along
 from backfill.lifecycle.telling import note_event
@@ -208,7 +208,7 @@ def _parent(db: Database, conn: Connection, run_id: int, *, lock: bool = False) 
         db.sql(f"{_PARENT} WHERE r.id = :id{_for_update(db) if lock else ''}"), {"id": run_id}
     ).first()
     if row is None:
-        raise NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+        raise no_run(run_id)
     if RunState(row.state) not in RUN_FINAL:
         raise Conflict(
             f"Run {run_id} cannot be re-executed: it is {row.state}. Cancel it first, or wait.",

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.definitions.calls import Definitions, SelectionResult
-from backfill.errors import Conflict, NotFound, NothingToRun
+from backfill.errors import Conflict, NothingToRun, no_backfill
 from backfill.lifecycle import moves
 from backfill.lifecycle.choosing import Wanted, evaluate
 from backfill.lifecycle.locking import is_final, locked, refuse_while
@@ -186,7 +186,7 @@ def _found(db: Database, conn: Connection, backfill_id: int) -> Row[Any]:
         {"id": backfill_id},
     ).first()
     if row is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        raise no_backfill(backfill_id)
     return row
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from backfill.definitions.calls import Definitions
-from backfill.errors import Conflict, Invalid, NotFound, did_you_mean
+from backfill.errors import Conflict, Invalid, did_you_mean, no_backfill
 from backfill.lifecycle import guards, moves
 from backfill.lifecycle.locking import is_final, locked, once, refuse_while
 from backfill.lifecycle.reexecuting import Again, steps_to_execute
@@ -103,7 +103,7 @@ def _pipeline_of(db: Database, conn: Connection, backfill_id: int) -> str:
         {"id": backfill_id},
     ).scalar()
     if name is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        raise no_backfill(backfill_id)
     return str(name)
 
 

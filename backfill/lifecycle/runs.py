@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from backfill.errors import Conflict, NotFound
+from backfill.errors import Conflict, no_run
 from backfill.lifecycle import moves
 from backfill.lifecycle.names import pipeline_id, set_id
 from backfill.lifecycle.pooling import register_pools
@@ -163,7 +163,7 @@ def _cancel_one(
         db.sql(f"SELECT state FROM runs WHERE id = :id{db.for_update}"), {"id": run_id}
     ).first()
     if row is None:
-        raise NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+        raise no_run(run_id)
     state = RunState(row.state)
     where, params = "id = :run", {"run": run_id}
     if state is RunState.PENDING:

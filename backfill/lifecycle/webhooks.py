@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from backfill.definitions.hooks import BackfillEvent
-from backfill.errors import Conflict, Invalid, NotFound, did_you_mean
+from backfill.errors import Conflict, Invalid, NotFound, did_you_mean, no_backfill
 from backfill.lifecycle.telling import note_event
 from backfill.settings import Settings
 from backfill.storage.database import Database, to_json
@@ -193,4 +193,4 @@ def _require_backfill(db: Database, conn: Connection, backfill_id: int) -> None:
         db.sql("SELECT 1 FROM backfills WHERE id = :id"), {"id": backfill_id}
     ).first()
     if found is None:
-        raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+        raise no_backfill(backfill_id)

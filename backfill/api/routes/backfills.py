@@ -13,7 +13,7 @@ from backfill.api.door import needs
 from backfill.api.filtering import TagQuery, tags_of
 from backfill.api.links import OF_BACKFILL
 from backfill.api.presenting import present_backfill, present_plan, present_run, recent_rate
-from backfill.errors import NotFound
+from backfill.errors import no_backfill
 from backfill.lifecycle import backfills, planning
 from backfill.lifecycle.explaining import why_backfill
 from backfill.lifecycle.forecasting import forecast
@@ -193,7 +193,7 @@ def _shown(api: Context, backfill_id: int) -> Backfill:
     with api.db.read() as conn:
         view = get_backfill(api.db, conn, backfill_id)
         if view is None:
-            raise NotFound(f"No backfill {backfill_id}. `backfill list` shows those there are.")
+            raise no_backfill(backfill_id)
         told = forecast(api.db, conn, api.settings, view, rate=recent_rate(api, view))
     return present_backfill(api, view, told)
 

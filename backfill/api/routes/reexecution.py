@@ -10,7 +10,7 @@ from backfill.api.context import Actor, Api, Context, IdPath
 from backfill.api.filtering import filter_of
 from backfill.api.links import OF_RUN
 from backfill.api.presenting import present_backfill, present_run
-from backfill.errors import NotFound
+from backfill.errors import no_run
 from backfill.lifecycle import retrying
 from backfill.lifecycle.reexecuting import Again, reexecute, reexecute_runs
 from backfill.lifecycle.retrying import RetryRequest, statuses_of
@@ -77,7 +77,7 @@ def get_lineage_of_run(api: Api, run_id: IdPath) -> Lineage:
     with api.db.read() as conn:
         found = lineage_of(api.db, conn, run_id)
     if found is None:
-        raise NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+        raise no_run(run_id)
     return Lineage(root=str(found.root), runs=[present_run(api, view) for view in found.runs])
 
 

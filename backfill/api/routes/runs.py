@@ -13,7 +13,7 @@ from backfill.api.cursors import decode_ints, encode
 from backfill.api.filtering import RunsWanted, filter_of
 from backfill.api.links import OF_RUN
 from backfill.api.presenting import present_run, present_steps
-from backfill.errors import NotFound
+from backfill.errors import no_run
 from backfill.lifecycle import runs
 from backfill.lifecycle.bulk import cancel_runs, stoppable_states
 from backfill.lifecycle.explaining import why_run
@@ -159,5 +159,5 @@ def _found(api: Context, run_id: int) -> RunView:
     with api.db.read() as conn:
         view = get_run(api.db, conn, run_id)
     if view is None:
-        raise NotFound(f"No run {run_id}. `backfill runs` shows those there are.")
+        raise no_run(run_id)
     return view
