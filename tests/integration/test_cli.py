@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from backfill.roles import Role
 from backfill.settings import get_settings
 from backfill.states import StepState
 from backfill.storage.database import Database
+from tests.support.command_line import Run, command_line
 from tests.support.databases import SQLiteFiles, one_database
 from tests.support.house import NOON, House, steps_ok
 from tests.support.loading import loaded
@@ -51,18 +51,6 @@ days = PartitionSetDefinition(
 """
 
 
-@dataclass(frozen=True)
-class Printed:
-    """What a command printed, and its exit status."""
-
-    out: str
-    err: str
-    status: int
-
-
-Run = Callable[..., Printed]
-
-
 @pytest.fixture
 def house(sqlite_databases: SQLiteFiles, tmp_path: Path) -> Iterator[House]:
     with one_database(sqlite_databases) as url, loaded(DEFINITIONS, tmp_path) as definitions:
@@ -88,18 +76,7 @@ def run(
     """Run a command in this process."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    def run_command(*words: str) -> Printed:
-        monkeypatch.setattr(sys, "argv", ["backfill", "--url", url, *words])
-        capsys.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        out, err = capsys.readouterr()
-        return Printed(out, err, status)
-
-    return run_command
+    return command_line(url, monkeypatch, capsys)
 
 
 def claimed(house: House, run: Run, selection: str = "[day-00...day-02]") -> list[Claim]:

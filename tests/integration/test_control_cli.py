@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backfill.api.app import create_app
-from backfill.cli import main
 from backfill.client import Client
 from backfill.errors import Conflict, Invalid, NotFound
 from backfill.lifecycle import retrying
 from backfill.storage.database import Database
+from tests.support.command_line import Run, command_line
 from tests.support.databases import SQLiteFiles, one_database
 from tests.support.house import DEFINITIONS, NOON, House
 from tests.support.loading import loaded
 from tests.support.serving import serving
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command printed, and its exit status."""
-
-    out: str
-    err: str
-    status: int
-
-
-Run = Callable[..., Printed]
 
 
 @pytest.fixture
@@ -65,18 +51,7 @@ def run(
     """Run a command in this process."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    def run_command(*words: str) -> Printed:
-        monkeypatch.setattr(sys, "argv", ["backfill", "--url", url, *words])
-        capsys.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        out, err = capsys.readouterr()
-        return Printed(out, err, status)
-
-    return run_command
+    return command_line(url, monkeypatch, capsys)
 
 
 def test_a_backfill_is_retried(house: House, run: Run) -> None:

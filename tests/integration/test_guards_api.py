@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backfill.api.app import create_app
-from backfill.cli import main
 from tests.integration.test_guards import claims_of, fail_with
+from tests.support.command_line import Run, command_line
 from tests.support.house import NOON, House
 from tests.support.serving import serving
 from tests.support.web import TestClient
@@ -143,35 +142,22 @@ def test_a_launch_is_refused_while_its_partition_is_active(api: TestClient, hous
 # -- on the command line --------------------------------------------------------------------------
 
 
-Command = Callable[..., tuple[str, str, int]]
-
-
 @pytest.fixture
 def run(
     house: House,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
-) -> Iterator[Command]:
+) -> Iterator[Run]:
     """Run a command in this process, against a real server; output, errors, exit status."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    def run_command(*words: str) -> tuple[str, str, int]:
-        monkeypatch.setattr(sys, "argv", ["backfill", "--url", url, *words])
-        capsys.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        return (*capsys.readouterr(), status)
-
     app = create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
     with serving(app) as url:
-        yield run_command
+        yield command_line(url, monkeypatch, capsys)
 
 
-def test_a_guarded_backfill_is_submitted_and_shown(run: Command) -> None:
+def test_a_guarded_backfill_is_submitted_and_shown(run: Run) -> None:
     out, _, status = run(
         *("submit", "days", "--all", "-y", "--canary", "3", "--canary-percent", "60"),
         *("--breaker", "row=5", "--breaker", "share=50/20", "--on-conflict", "skip"),
@@ -186,7 +172,7 @@ def test_a_guarded_backfill_is_submitted_and_shown(run: Command) -> None:
     assert "2 run" in run("plan", "days", "--all", "--sample", "2")[0]
 
 
-def test_operators_block_mark_and_look_at_failures(run: Command, house: House) -> None:
+def test_operators_block_mark_and_look_at_failures(run: Run, house: House) -> None:
     house.worker(slots=20)
     backfill_id = house.ready(2)
     fail_with(house, "no file 7", *claims_of(house, house.admitted()))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from backfill.api.app import create_app
-from backfill.cli import main
 from backfill.execution.outcomes import RunEnd
 from backfill.lifecycle.dynamic import stored_keys
 from backfill.settings import Settings
 from backfill.storage.database import Database
+from tests.support.command_line import Run, command_line
 from tests.support.databases import SQLiteFiles, one_database
 from tests.support.ended import ended
 from tests.support.house import NOON, House
@@ -53,15 +51,6 @@ customers = PartitionSetDefinition(
 """
 
 
-class Printed(NamedTuple):
-    out: str
-    err: str
-    status: int
-
-
-Run = Callable[..., Printed]
-
-
 @pytest.fixture
 def house(sqlite_databases: SQLiteFiles, tmp_path: Path) -> Iterator[House]:
     with one_database(sqlite_databases) as url:
@@ -81,20 +70,9 @@ def run(
     """Run a command in this process, against a real server."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    def run_command(*words: str) -> Printed:
-        monkeypatch.setattr(sys, "argv", ["backfill", "--url", url, *words])
-        capsys.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        out, err = capsys.readouterr()
-        return Printed(out, err, status)
-
     app = create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
     with serving(app) as url:
-        yield run_command
+        yield command_line(url, monkeypatch, capsys)
 
 
 def test_a_plan_shows_the_config_of_any_partition(run: Run) -> None:

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backfill.api.app import create_app
-from backfill.cli import main
 from backfill.client import Client
+from tests.support.command_line import Run, command_line
 from tests.support.databases import SQLiteFiles, one_database
 from tests.support.house import NOON
 from tests.support.reports import REPORTS
 from tests.support.schedules import Ticking, open_ticking
 from tests.support.serving import serving
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command printed, and its exit status."""
-
-    out: str
-    err: str
-    status: int
-
-
-Run = Callable[..., Printed]
 
 
 @pytest.fixture
@@ -50,18 +36,7 @@ def url(ticking: Ticking) -> Iterator[str]:
 def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `backfill schedules …` in this process."""
 
-    def run_command(*words: str) -> Printed:
-        monkeypatch.setattr(sys, "argv", ["backfill", "--url", url, "schedules", *words])
-        capsys.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        out, err = capsys.readouterr()
-        return Printed(out, err, status)
-
-    return run_command
+    return command_line(url, monkeypatch, capsys, "schedules")
 
 
 def test_a_schedule_is_started_watched_and_stopped(run: Run, ticking: Ticking) -> None:
