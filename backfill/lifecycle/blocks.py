@@ -7,7 +7,7 @@ running already finishes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from backfill.definitions.calls import Definitions
 from backfill.definitions.text import storable
 from backfill.errors import Conflict, Invalid, NotFound
 from backfill.lifecycle.names import set_id
-from backfill.lifecycle.naming import CHUNK, named, tell_touched
+from backfill.lifecycle.naming import chunks, named, tell_touched
 from backfill.lifecycle.telling import note_event
 from backfill.storage.database import Database, to_json
 from backfill.storage.queries.blocks import BlockView, blocks_of, list_blocks
@@ -59,7 +59,7 @@ def block(
                 "actor": actor,
             },
         ).scalar_one()
-        for chunk in _chunks(sorted(chosen.keys)):
+        for chunk in chunks(sorted(chosen.keys)):
             _write(db, conn, of, made, chunk)
         _forget_empty(db, conn, of)
         _note(db, conn, set_name, "blocked", selection, len(chosen.keys), reason, actor)
@@ -91,7 +91,7 @@ def unblock(
 
     def work(conn: Connection) -> int:
         of = set_id(db, conn, set_name)
-        freed = sum(_remove(db, conn, of, chunk) for chunk in _chunks(chosen.keys))
+        freed = sum(_remove(db, conn, of, chunk) for chunk in chunks(chosen.keys))
         _forget_empty(db, conn, of)
         if freed:
             _note(db, conn, set_name, "unblocked", selection, freed, note, actor)
@@ -204,8 +204,3 @@ def _note(
         actor=actor,
         facts={"partition_set": set_name, "selection": selection, "count": count},
     )
-
-
-def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), CHUNK):
-        yield keys[start : start + CHUNK]

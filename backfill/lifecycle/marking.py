@@ -6,7 +6,7 @@ until a run that ends later has an outcome of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from backfill.definitions.text import storable
 from backfill.errors import Invalid
 from backfill.lifecycle.choosing import check_steps
 from backfill.lifecycle.names import set_id
-from backfill.lifecycle.naming import CHUNK, Named, named, tell_touched
+from backfill.lifecycle.naming import Named, chunks, named, tell_touched
 from backfill.lifecycle.telling import note_event
 from backfill.states import BoxStatus
 from backfill.storage.database import Database, to_json
@@ -54,7 +54,7 @@ def mark(
     def work(conn: Connection) -> int:
         of = set_id(db, conn, set_name)
         for step in steps or (WHOLE,):
-            for keys in _chunks(sorted(chosen.keys)):
+            for keys in chunks(sorted(chosen.keys)):
                 _write(db, conn, of, keys, step, status, note, actor)
         _note(db, conn, set_name, f"marked {status}", selection, chosen, steps, note, actor)
         tell_touched(db, conn, of, chosen.ranges)
@@ -88,7 +88,7 @@ def unmark(
 
     def work(conn: Connection) -> int:
         of = set_id(db, conn, set_name)
-        taken = sum(_remove(db, conn, of, keys, steps) for keys in _chunks(chosen.keys))
+        taken = sum(_remove(db, conn, of, keys, steps) for keys in chunks(chosen.keys))
         if taken:
             _note(db, conn, set_name, "unmarked", selection, chosen, steps, note, actor)
             tell_touched(db, conn, of, chosen.ranges)
@@ -168,8 +168,3 @@ def _note(
             "count": count,
         },
     )
-
-
-def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), CHUNK):
-        yield keys[start : start + CHUNK]

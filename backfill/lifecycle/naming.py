@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,3 +61,9 @@ def tell_touched(
     if len(ranges) > RANGES_TOLD:
         ranges = [(ranges[0][0], ranges[-1][1])]
     tell(db, conn, Moved(touched=[[set_id, first, last] for first, last in ranges]))
+
+
+def chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield keys in pieces that one statement takes."""
+    for start in range(0, len(keys), CHUNK):
+        yield keys[start : start + CHUNK]
