@@ -9,15 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Row
 
-from backfill.execution import capture
 from backfill.lifecycle import moves
-from backfill.settings import Settings
-from backfill.storage.database import Database
-from tests.support.databases import SQLiteFiles, one_database
+from tests.support.databases import SQLiteFiles
 from tests.support.house import House
-from tests.support.loading import loaded
+from tests.support.office import open_office
 from workers.runner import Runner
-from workers.slots import Board
 
 DEFINITIONS = """
 from pathlib import Path
@@ -131,22 +127,11 @@ class Office:
 
 @pytest.fixture
 def office(sqlite_databases: SQLiteFiles, tmp_path: Path) -> Iterator[Office]:
-    with (
-        one_database(sqlite_databases) as url,
-        loaded(DEFINITIONS, tmp_path) as definitions,
-    ):
-        source = next(tmp_path.glob("definitions_*.py"))
-        settings = Settings(home=tmp_path, database_url=url, definitions=str(source))
-        house = House(Database(url), definitions, settings)
-        board = Board()
-        board.worker_id = house.worker()
-        opened = Office(house, tmp_path, Runner(settings, board.slot(0), board.worker_id))
-        yield opened
-        opened.runner.close()
-        capture.uninstall()
+    with open_office(sqlite_databases, tmp_path, DEFINITIONS) as (house, _, runner):
+        yield Office(house, tmp_path, runner)
+        runner.close()
         house.fold()
         assert house.sick() == []
-        house.db.dispose()
 
 
 @pytest.mark.parametrize(("max_failures", "attempts"), [(0, 2), (1, 2), (3, 4)])

@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from backfill.execution import capture
 from backfill.lifecycle import moves, runs
-from backfill.settings import Settings
-from backfill.storage.database import Database
-from tests.support.databases import SQLiteFiles, one_database
+from tests.support.databases import SQLiteFiles
 from tests.support.house import House
-from tests.support.loading import loaded
+from tests.support.office import open_office
 from tests.support.waiting import wait_until
 from workers.runner import Runner
 from workers.slots import Board, Slot
@@ -83,20 +80,8 @@ class Office:
 
 @pytest.fixture
 def office(sqlite_databases: SQLiteFiles, tmp_path: Path) -> Iterator[Office]:
-    with (
-        one_database(sqlite_databases) as url,
-        loaded(DEFINITIONS, tmp_path) as definitions,
-    ):
-        source = next(tmp_path.glob("definitions_*.py"))
-        settings = Settings(home=tmp_path, database_url=url, definitions=str(source))
-        house = House(Database(url), definitions, settings)
-        board = Board()
-        board.worker_id = house.worker()
-        opened = Office(house, tmp_path, board, Runner(settings, board.slot(0), board.worker_id))
-        yield opened
-        opened.runner.close()
-        capture.uninstall()
-        house.db.dispose()
+    with open_office(sqlite_databases, tmp_path, DEFINITIONS) as (house, board, runner):
+        yield Office(house, tmp_path, board, runner)
 
 
 def test_a_process_tells_which_code_it_has(office: Office) -> None:
