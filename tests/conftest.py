@@ -15,12 +15,18 @@ from backfill.embedded.broker import EmbeddedBroker
 from backfill.embedded.postgres import EmbeddedPostgres
 from backfill.storage.database import Database
 from tests.support.databases import Databases, PostgresDatabases, SQLiteFiles, one_database
+from tests.support.gaps import tell_gaps
 
 BROKER_DATABASES = 4096
 
 # Whoever starts the tests in the background of a shell has SIGINT ignored, for every program that
 # they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly which tests this machine cannot run."""
+    tell_gaps(terminalreporter)
 
 
 @pytest.fixture(scope="session")

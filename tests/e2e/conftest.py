@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Databases, one_database
+from tests.support.gaps import leave_out
 from tests.support.rabbitmq import find_server
 from tests.support.stack import Stack, StackOptions
 
 StartStack = Callable[..., Stack]
-LEFT_OUT = pytest.StashKey[int]()
 STACKS = pytest.StashKey[list[Stack]]()
 PIPELINES = str(Path(__file__).with_name("pipelines.py"))
 IMPATIENT = {
@@ -32,19 +32,12 @@ KINDS = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests on RabbitMQ out where there is none: it comes in no wheel."""
     if find_server() is None:
-        left_out = [item for item in items if item.get_closest_marker("rabbitmq")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-        config.stash[LEFT_OUT] = len(left_out)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly which tests this machine cannot run."""
-    if count := terminalreporter.config.stash.get(LEFT_OUT, 0):
-        terminalreporter.section("GAP", sep="!", red=True)
-        terminalreporter.write_line(
-            f"{count} tests on RabbitMQ were left out: this machine has none. "
-            "Install the package rabbitmq-server to run them."
+        leave_out(
+            config,
+            items,
+            lambda item: item.get_closest_marker("rabbitmq") is not None,
+            what="tests on RabbitMQ",
+            package="rabbitmq-server",
         )
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.failpoints import ForgetfulDatabase, Racing
+from tests.support.gaps import leave_out
 from tests.support.house import House, open_house
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests that run curl out where there is none."""
+    if shutil.which("curl") is None:
+        leave_out(
+            config,
+            items,
+            lambda item: item.get_closest_marker("curl") is not None,
+            what="tests of examples with curl",
+            package="curl",
+        )
 
 
 @pytest.fixture

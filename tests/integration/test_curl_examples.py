@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,7 +59,7 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.curl
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks_of(p)], ids=lambda p: p.name)
 def test_the_curl_examples_of_a_page_run(
     page: Path, sqlite_databases: SQLiteFiles, tmp_path: Path

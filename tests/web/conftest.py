@@ -12,28 +12,21 @@ from playwright.sync_api import Browser
 from backfill.web.build import build
 from tests.support.browser import Tab, chromium, find_chromium, tab
 from tests.support.databases import Databases, one_database
+from tests.support.gaps import leave_out
 from tests.support.stack import Stack, StackOptions
 
-LEFT_OUT = pytest.StashKey[int]()
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests in a browser out where there is none: it comes in no wheel."""
     if find_chromium() is None:
-        left_out = [item for item in items if HERE in item.path.parents]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-        config.stash[LEFT_OUT] = len(left_out)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly which tests this machine cannot run."""
-    if count := terminalreporter.config.stash.get(LEFT_OUT, 0):
-        terminalreporter.section("GAP", sep="!", red=True)
-        terminalreporter.write_line(
-            f"{count} tests of the web app were left out: this machine has no Chromium. "
-            "Install the package chromium to run them."
+        leave_out(
+            config,
+            items,
+            lambda item: HERE in item.path.parents,
+            what="tests of the web app",
+            package="chromium",
         )
 
 
