@@ -11,16 +11,11 @@ import typer
 from backfill.cli.connecting import connection
 from backfill.cli.options import AsJson, BackfillId, Note
 from backfill.cli.output import clean, print_json, say
+from backfill.cli.selecting import All, From, Partitions, To, selection_of
 
 PANEL = "Backfills"
 TEXTS = {"note", "selection"}
 
-From = Annotated[str | None, typer.Option("--from", help="First partition of a range.")]
-To = Annotated[str | None, typer.Option("--to", help="Last partition of the range, inclusive.")]
-Partitions = Annotated[
-    str | None, typer.Option("--partitions", metavar="KEYS", help="Partitions between commas.")
-]
-All = Annotated[bool, typer.Option("--all", help="Every partition.")]
 Select = Annotated[str | None, typer.Option("--select", help="A selection.")]
 Changes = Annotated[
     list[str] | None,
@@ -72,7 +67,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Give a backfill further partitions; one that is over goes on."""
-    selection = _selection(from_, to, partitions, all_, select)
+    selection = selection_of(from_, to, partitions, all_, select)
     handle = connection.client().backfill(backfill_id)
     done = handle.add(selection, reprocess=reprocess, note=note)
     if as_json:
@@ -96,7 +91,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take partitions out of a backfill: what has not begun is skipped, what runs goes on."""
-    selection = _selection(from_, to, partitions, all_, select)
+    selection = selection_of(from_, to, partitions, all_, select)
     handle = connection.client().backfill(backfill_id)
     done = handle.remove(selection, cancel_running=cancel_running, note=note)
     if as_json:
@@ -141,14 +136,6 @@ def _value(name: str, text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _selection(
-    from_: str | None, to: str | None, partitions: str | None, all_: bool, select: str | None
-) -> str:
-    from backfill.definitions.selection import from_parts
-
-    return str(from_parts(from_, to, partitions, all_, select))
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,8 @@ import typer
 from backfill.cli.connecting import connection
 from backfill.cli.options import AsJson, BackfillId, Limit, Note, StepOptions, listed
 from backfill.cli.output import ago, each, print_json, print_table, say
-from backfill.cli.submitting import All, From, Partitions, Select, SetName, To
+from backfill.cli.selecting import All, From, Partitions, Select, To, selection_of
+from backfill.cli.submitting import SetName
 
 if TYPE_CHECKING:
     from backfill.schemas.guards import FailureGroup
@@ -54,7 +55,7 @@ def block(
     as_json: AsJson = False,
 ) -> None:
     """Keep everything from running partitions until they are unblocked."""
-    selection = _selection(from_, to, partitions, all_, select)
+    selection = selection_of(from_, to, partitions, all_, select)
     made = connection.client().partition_set(partition_set).block(selection, reason=reason)
     if as_json:
         print_json(made)
@@ -81,7 +82,7 @@ def unblock(
     if block_id is not None:
         count = handle.unblock(block_id=block_id, note=note)
     else:
-        count = handle.unblock(_selection(from_, to, partitions, all_, select), note=note)
+        count = handle.unblock(selection_of(from_, to, partitions, all_, select), note=note)
     _tell_count(
         f"{_counted(count, 'partition')} of {partition_set} unblocked.", count, as_json=as_json
     )
@@ -130,7 +131,7 @@ def mark(
     as_json: AsJson = False,
 ) -> None:
     """Say by hand that partitions, or steps of them, succeeded or are missing."""
-    selection = _selection(from_, to, partitions, all_, select)
+    selection = selection_of(from_, to, partitions, all_, select)
     handle = connection.client().partition_set(partition_set)
     count = handle.mark(selection, status, steps=listed(steps), note=note)
     _tell_count(
@@ -152,7 +153,7 @@ def unmark(
     as_json: AsJson = False,
 ) -> None:
     """Take marks back: what was recorded counts again."""
-    selection = _selection(from_, to, partitions, all_, select)
+    selection = selection_of(from_, to, partitions, all_, select)
     handle = connection.client().partition_set(partition_set)
     count = handle.unmark(selection, steps=listed(steps), note=note)
     _tell_count(f"{_counted(count, 'mark')} of {partition_set} taken back.", count, as_json=as_json)
@@ -181,14 +182,6 @@ def marks(partition_set: SetName, limit: Limit = 50, as_json: AsJson = False) ->
             ],
             keep="PARTITION",
         )
-
-
-def _selection(
-    from_: str | None, to: str | None, partitions: str | None, all_: bool, select: str | None
-) -> str:
-    from backfill.definitions.selection import from_parts
-
-    return str(from_parts(from_, to, partitions, all_, select))
 
 
 def _row(group: FailureGroup) -> tuple[str, ...]:

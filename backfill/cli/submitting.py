@@ -21,6 +21,7 @@ from backfill.cli.options import (
     tags_of,
 )
 from backfill.cli.output import clean, messages, print_json, say
+from backfill.cli.selecting import All, From, Partitions, Select, To, selection_of
 from backfill.cli.validating import print_validation
 from backfill.cli.watching import follow
 
@@ -31,16 +32,6 @@ if TYPE_CHECKING:
 PANEL = "Backfills"
 
 SetName = Annotated[str, typer.Argument(metavar="SET", help="A partition set.")]
-From = Annotated[str | None, typer.Option("--from", help="First partition of a range.")]
-To = Annotated[str | None, typer.Option("--to", help="Last partition of the range, inclusive.")]
-Partitions = Annotated[
-    str | None, typer.Option("--partitions", metavar="KEYS", help="Partitions between commas.")
-]
-All = Annotated[bool, typer.Option("--all", help="Every partition.")]
-Select = Annotated[
-    str | None,
-    typer.Option("--select", help="A selection, such as '[2020-05-01...] & dow:mon-fri'."),
-]
 Reprocess = Annotated[
     str | None,
     typer.Option(
@@ -154,7 +145,7 @@ def submit(
         "on_conflict": on_conflict,
         **guarding.few_of(canary, canary_only=canary_only, limit=limit, sample=sample),
     }
-    selection = _selection(from_, to, partitions, all_, select)
+    selection = selection_of(from_, to, partitions, all_, select)
     if not as_json:
         asks = not yes and sys.stdin.isatty()
         planned = client.plan(partition_set, selection, **asked)
@@ -207,7 +198,7 @@ def plan(
 ) -> None:
     """Show what submitting the same would do, and why; nothing is kept."""
     client = connection.client()
-    selection = _selection(from_, to, partitions, all_, select)
+    selection = selection_of(from_, to, partitions, all_, select)
     asked: dict[str, Any] = {
         "reprocess": reprocess,
         "max_active_runs": max_active,
@@ -260,14 +251,6 @@ def _print_config(resolved: ResolvedConfig) -> None:
 
     say(clean(f"Run config of {resolved.partition}:"))
     say(clean(yaml.safe_dump(resolved.config, sort_keys=False, allow_unicode=True).rstrip()))
-
-
-def _selection(
-    from_: str | None, to: str | None, partitions: str | None, all_: bool, select: str | None
-) -> str:
-    from backfill.definitions.selection import from_parts
-
-    return str(from_parts(from_, to, partitions, all_, select))
 
 
 def _print_plan(plan: Plan, out: Callable[[str], None]) -> None:
