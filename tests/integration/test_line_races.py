@@ -49,10 +49,16 @@ def line(house: House, count: int = 3) -> Scene:
     return pending(house, count, depends_on_previous=True)
 
 
-def stopped(house: House) -> Scene:
-    """Return a line whose first partition failed."""
+def begun(house: House) -> Scene:
+    """Return a line whose first partition runs."""
     scene = line(house)
     scene.claims = house.claim(house.admitted())
+    return scene
+
+
+def stopped(house: House) -> Scene:
+    """Return a line whose first partition failed."""
+    scene = begun(house)
     fail(house, scene)
     house.fold()
     house.admit()
@@ -94,12 +100,7 @@ def test_two_admitters_start_one_run_of_a_line(house: House, pair: Pair) -> None
 def test_a_success_beside_admission_lets_the_next_of_a_line_go_once(
     house: House, pair: Pair
 ) -> None:
-    def scene() -> Scene:
-        made = line(house)
-        made.claims = house.claim(house.admitted())
-        return made
-
-    for met, _, _ in interleavings(house, pair, scene, succeed, admit):
+    for met, _, _ in interleavings(house, pair, lambda: begun(house), succeed, admit):
         house.admit()
         assert active(house, met) == 1
         house.cancel_all(met.backfill_id)
@@ -108,12 +109,7 @@ def test_a_success_beside_admission_lets_the_next_of_a_line_go_once(
 def test_a_failure_beside_admission_never_starts_the_next_of_a_line(
     house: House, pair: Pair
 ) -> None:
-    def scene() -> Scene:
-        made = line(house)
-        made.claims = house.claim(house.admitted())
-        return made
-
-    for met, _, _ in interleavings(house, pair, scene, fail, admit):
+    for met, _, _ in interleavings(house, pair, lambda: begun(house), fail, admit):
         house.admit()
         assert active(house, met) == 0
         house.cancel_all(met.backfill_id)
