@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 app = Celery("backfill")
 app.conf.update(celery_config(get_settings()))
-app.conf.worker_consumer = "workers.gate:GatedConsumer"
+app.conf.worker_consumer = "workers.consumer:BackfillConsumer"
 
 REGISTRATION_SECONDS = 30.0
 

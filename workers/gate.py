@@ -8,63 +8,16 @@ does, and refused for good when it is not exactly ours.
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import structlog
-from celery.worker.consumer import Consumer
-
 from backfill.coordinator.broker import TASK
-
-log = structlog.get_logger(__name__)
 
 MAX_RUNS = 10_000
 MAX_BYTES = 400_000
 GARBAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _UNUSED = ("eta", "expires", "retries", "group", "stamped_headers", "stamps", "shadow")
 _TEXTS = ("argsrepr", "kwargsrepr", "origin", "root_id", "parent_id")
-
-
-class GatedConsumer(Consumer):  # type: ignore[misc]
-    """Celery's consumer behind the gate."""
-
-    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
-        _survive_garbage(self.task_consumer.channel)
-        handle: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)
-
-        def on_message(message: Any) -> Any:
-            problem = problem_of(message)
-            if problem is None:
-                return handle(message)
-            log.warning("message.refused", problem=problem)
-            message.reject_log_error(logging.getLogger(__name__), self.connection_errors)
-            return None
-
-        return on_message
-
-
-def _survive_garbage(channel: Any) -> None:
-    """Let a channel throw away what is no message at all, and go on reading.
-
-    On Redis a queue is a list that anybody with a connection can push to. What Kombu cannot take
-    apart ends the worker, or its connection with what it had fetched and not begun.
-    """
-    read = getattr(channel, "handlers", {}).get("BRPOP")
-    if read is None:  # RabbitMQ: there the broker makes the envelope
-        return
-
-    def read_or_refuse(**options: Any) -> Any:
-        known = set(channel.qos._delivered)
-        try:
-            return read(**options)
-        except GARBAGE as error:
-            log.warning("message.refused", problem=f"it is no message: {error!r}"[:200])
-            for tag in set(channel.qos._delivered) - known:
-                channel.basic_reject(tag, requeue=False)
-            return True
-
-    channel.handlers["BRPOP"] = read_or_refuse
 
 
 def problem_of(message: Any) -> str | None:
