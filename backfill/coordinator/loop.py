@@ -91,6 +91,7 @@ class Coordinator:
         busy = self._ticks.turn(self._epoch, woken=woken)
         if self._ticks.deposed:
             log.warning("coordinator.deposed", holder=self.holder)
+            self._ticks.lost_lead()
             self._epoch, self._lead_until = None, 0.0
         return 0.0 if busy else self._ticks.next_due()
 
@@ -102,6 +103,8 @@ class Coordinator:
         if epoch is not None and epoch != self._epoch:
             log.info("coordinator.leading", holder=self.holder, epoch=epoch)
             self._ticks.took_lead()
+        if epoch is None:
+            self._ticks.lost_lead()
         self._epoch = epoch
         self._lead_until = asked + LEAD_SECONDS if epoch is not None else 0.0
 

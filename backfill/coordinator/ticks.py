@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -21,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from backfill.coordinator.broker import Publisher
 from backfill.coordinator.scheduling import Scheduler
 from backfill.coordinator.telling import Teller
+from backfill.coordinator.upkeep import Chore, Upkeep
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, Conflict, DefinitionsUnavailable, Unavailable
 from backfill.lifecycle import (
@@ -31,10 +30,8 @@ from backfill.lifecycle import (
     limiting,
     moves,
     retrying,
-    rollup,
 )
 from backfill.lifecycle.admission import Admitter, Message
-from backfill.lifecycle.outbox import prune_deliveries
 from backfill.settings import Settings
 from backfill.states import BackfillState
 from backfill.storage.database import Database, is_transient
@@ -42,42 +39,14 @@ from backfill.storage.database import Database, is_transient
 log = structlog.get_logger(__name__)
 
 FIRST_CHUNK = 1_000
-ROLLUP_BLOCKS = 1  # at a time: a block takes tens of milliseconds, and admission waits for it
 REAP_LIMIT = 500
 PUBLISH_LIMIT = 2_000
 PUBLISH_AGAIN_AFTER_FAILURE_US = 2_000_000
 AGAIN_AFTER_FAILURE_SECONDS = 5.0
 HURRY_AFTER_US = 5_000_000
-FEED_KEPT_US = 15 * 60 * 1_000_000
 FEED_LIMIT = 2_000
 LOOK_SECONDS = 0.25  # the hot ticks look after this time though nobody woke them
 STIRRED_SECONDS = 5.0  # what follows moves is kept up to date this long after the last
-QUIET_SECONDS = 1.0
-
-
-@dataclass
-class _Slow:
-    """A tick that needs no waking: due every so many seconds.
-
-    Attributes:
-        share: At most this part of the time goes to it; the hot ticks wait while it works.
-        follows: It follows what moves: when nothing does it is due as seldom as the others.
-    """
-
-    every: float
-    work: Callable[[], bool]
-    share: float = 1.0
-    follows: bool = False
-    due: float = 0.0
-
-    def run(self, *, quiet: bool) -> bool:
-        now = time.monotonic()
-        if now < self.due:
-            return False
-        self.due = now + (QUIET_SECONDS if quiet and self.follows else self.every)
-        busy = self.work()
-        self.due = max(self.due, now + (time.monotonic() - now) / self.share)
-        return busy
 
 
 class Ticks:
@@ -99,6 +68,7 @@ class Ticks:
         self._admitter = Admitter(db, settings)
         self._scheduler = Scheduler(db, definitions)
         self._teller = Teller(db, definitions, settings)
+        self._upkeep = Upkeep(db, definitions)
         self._epoch = 0
         self.deposed = False
         self._reap_from = 0.0
@@ -109,18 +79,15 @@ class Ticks:
         self._queue_empty = False
         self._hot_due = self._stirred = 0.0
         self._slow = [
-            _Slow(1.0, self.reap),
-            _Slow(1.0, self.publish_again),
-            _Slow(0.25, self.wake),
-            _Slow(0.1, self.decide_canaries, follows=True),
-            _Slow(2.0, self.look_at_queues),
-            _Slow(1.0, self._scheduler.turn),
-            _Slow(1.0, self._teller.tell),
-            _Slow(0.1, self.rollup, share=0.33, follows=True),
-            _Slow(60.0, self.rollup_drift),
-            _Slow(1.0, self.end_overdue),
-            _Slow(5.0, self.settle_all),
-            _Slow(30.0, self.prune),
+            Chore(1.0, self.reap),
+            Chore(1.0, self.publish_again),
+            Chore(0.25, self.wake),
+            Chore(0.1, self.decide_canaries, follows=True),
+            Chore(2.0, self.look_at_queues),
+            Chore(1.0, self._scheduler.turn),
+            Chore(1.0, self._teller.tell),
+            Chore(1.0, self.end_overdue),
+            Chore(5.0, self.settle_all),
         ]
         self.took_lead()
 
@@ -128,6 +95,10 @@ class Ticks:
         """Wait one lease time before reaping: beats may be stuck behind the same outage."""
         self.database_was_lost()
         self.deposed = False
+
+    def lost_lead(self) -> None:
+        """Leave everything to another coordinator."""
+        self._upkeep.rest()
 
     def database_was_lost(self) -> None:
         """Hold reaping off for one lease time, so an outage does not look like dead workers."""
@@ -150,6 +121,7 @@ class Ticks:
             hot = (self.fold, self.expand, self.retry, self.admit, self.settle)
             busy += [self._alone(tick.__name__, tick) for tick in hot]
         quiet = now - self._stirred > STIRRED_SECONDS
+        self._upkeep.go_on(quiet=quiet)
         busy += [self._alone(s.work.__name__, partial(s.run, quiet=quiet)) for s in self._slow]
         return any(busy)
 
@@ -175,6 +147,7 @@ class Ticks:
 
     def close(self) -> None:
         """Begin nothing more."""
+        self._upkeep.close()
         self._scheduler.close()
         self._teller.close()
 
@@ -370,31 +343,6 @@ class Ticks:
             self._queue_empty = depths.get(self._settings.default_queue) == 0
             self._db.transact(lambda conn: fleet.note_queues(self._db, conn, depths))
         return False
-
-    def rollup(self) -> bool:
-        """Keep the matrix overview up to date, a few blocks at a time."""
-        at = self._time()
-        read = rollup.mark(self._db, self._definitions, at)
-        rollup.compute(self._db, self._definitions, at, limit=ROLLUP_BLOCKS)
-        return read == rollup.FEED_ROWS
-
-    def rollup_drift(self) -> bool:
-        """Mark the blocks of the overview that a changed definition moved."""
-        rollup.mark_moved(self._db, self._definitions, self._time())
-        return False
-
-    def _time(self) -> datetime:
-        """Return the database's time."""
-        with self._db.read() as conn:
-            return datetime.fromtimestamp(self._db.clock(conn) / 1e6, UTC)
-
-    def prune(self) -> bool:
-        """Forget old feed rows and deliveries."""
-        pruned = self._db.transact(
-            lambda conn: folding.prune_feed(self._db, conn, older_than_us=FEED_KEPT_US)
-        )
-        self._db.transact(lambda conn: prune_deliveries(self._db, conn))
-        return pruned >= 5_000
 
     # -- sending ------------------------------------------------------------------------------
 

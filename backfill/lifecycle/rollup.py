@@ -144,7 +144,7 @@ def compute(db: Database, definitions: Definitions, at: datetime, *, limit: int)
     with db.read() as conn:
         marks = conn.execute(
             db.sql(
-                "SELECT m.set_id, m.block, m.marked_at, s.name FROM matrix_marks m "
+                "SELECT m.set_id, m.block, m.marked_at, s.name, {now} AS at FROM matrix_marks m "
                 "JOIN partition_sets s ON s.id = m.set_id "
                 "LEFT JOIN matrix_blocks b ON b.set_id = m.set_id AND b.block = m.block "
                 "WHERE b.computed_at IS NULL OR b.computed_at < {now} - :rest "
@@ -182,17 +182,19 @@ def _write_block(
     keys: Sequence[str],
     counts: Counts,
 ) -> None:
+    """Write what was counted, unless somebody counted later and has written already."""
     key = {"set": found.set_id, "block": found.block}
     if keys:
         as_json = "CAST(:counts AS json)" if db.postgres else ":counts"
         conn.execute(
             db.sql(
                 "INSERT INTO matrix_blocks (set_id, block, first_key, counts, computed_at) "
-                f"VALUES (:set, :block, :first, {as_json}, {{now}}) "
+                f"VALUES (:set, :block, :first, {as_json}, :read) "
                 "ON CONFLICT (set_id, block) DO UPDATE SET first_key = excluded.first_key, "
-                "counts = excluded.counts, computed_at = excluded.computed_at"
+                "counts = excluded.counts, computed_at = excluded.computed_at "
+                "WHERE matrix_blocks.computed_at <= excluded.computed_at"
             ),
-            {**key, "first": keys[0], "counts": to_json(counts)},
+            {**key, "first": keys[0], "counts": to_json(counts), "read": found.at},
         )
     else:
         conn.execute(
