@@ -31,7 +31,7 @@ from backfill.lifecycle import (
     moves,
     retrying,
 )
-from backfill.lifecycle.admission import Admitter, Message
+from backfill.lifecycle.admission import RUNS_A_TURN, Admitter, Message
 from backfill.settings import Settings
 from backfill.states import BackfillState
 from backfill.storage.database import Database, is_transient
@@ -228,8 +228,10 @@ class Ticks:
         """Move what fits to the broker: mark, commit, then publish."""
         if self._publisher.congested:
             return False
-        self._send(self._db.transact(self._admit))
-        return False  # there is room again when runs end, and that wakes
+        messages = self._db.transact(self._admit)
+        self._send(messages)
+        # Else there is room again when runs end, and that wakes.
+        return sum(len(message.run_ids) for message in messages) > RUNS_A_TURN // 2
 
     def _admit(self, conn: Connection) -> list[Message]:
         if not fleet.still_leading(self._db, conn, self._holder, self._epoch):

@@ -28,6 +28,7 @@ from backfill.storage.database import Database, decoded
 
 SPANS_PASSED_OVER = 64  # in one turn, that wait for a partition of theirs
 SENT_AT_ONCE = 2  # messages per slot; more are no hurry
+RUNS_A_TURN = 640  # some 30 ms of work, which an urgent run may have to wait for
 
 
 class Admitter:
@@ -39,6 +40,8 @@ class Admitter:
 
     def turn(self, conn: Connection) -> list[Message]:
         """Admit what fits now; the caller commits, then publishes the messages.
+
+        With RUNS_A_TURN runs or nearly so there may be room for more at once.
 
         The caller holds the leader row's lock, so sums of limits are taken by one at a time.
         """
@@ -85,6 +88,7 @@ class _Turn:
         self._conn = conn
         self._settings = settings
         self._ledger = ledger
+        self._budget = RUNS_A_TURN
 
     def fill(self, lanes: Sequence[Lane], slots: int, queued: Counter[int]) -> list[Message]:
         """Fill the room of one queue, the highest priority first.
@@ -96,14 +100,18 @@ class _Turn:
         made: list[Message] = []
         for priority in sorted({lane.priority for lane in lanes}, reverse=True):
             ahead = sum(count for level, count in queued.items() if level >= priority)
-            if ahead <= window // 2:
+            if ahead <= window // 2 and self._budget > 0:
                 level = [lane for lane in lanes if lane.priority == priority]
                 packed = any(lane.pack > 1 for lane in level)
                 if packed and 0 < len(made) <= SENT_AT_ONCE * slots:
                     break  # a few of higher priority are not kept waiting for many others
-                room = window - ahead - len(made)
+                room = min(window - ahead - len(made), self._affordable(level))
                 made += self._fill_level(level, slots, room, crowded=bool(queued[priority]))
         return made
+
+    def _affordable(self, lanes: Sequence[Lane]) -> int:
+        """Return how many messages this turn may still make, so that all lanes get their part."""
+        return max(1, self._budget // max(lane.pack for lane in lanes))
 
     def _fill_level(
         self, lanes: Sequence[Lane], slots: int, left: int, *, crowded: bool
@@ -114,7 +122,7 @@ class _Turn:
             crowded: Messages of the same priority wait in the queue.
         """
         made: list[Message] = []
-        while left > 0 and (grants := share(left, lanes)):
+        while left > 0 and self._budget > 0 and (grants := share(left, lanes)):
             hungry: list[Lane] = []
             for lane in sorted(lanes, key=lambda lane: lane.level):
                 if lane.key not in grants:
@@ -167,7 +175,7 @@ class _Turn:
         """Admit up to so many spans: each takes the holds of all its partitions, or waits whole."""
         made: list[Message] = []
         for _ in range(wanted + SPANS_PASSED_OVER):
-            if len(made) == wanted:
+            if len(made) == wanted or self._budget <= 0:
                 return made, True
             found = read_span(self._db, self._conn, lane)
             if not found:
@@ -186,6 +194,7 @@ class _Turn:
             ]
             again_us = int(self._settings.republish_seconds * 1e6)
             moves.admit(self._db, self._conn, admissions, publish_again_us=again_us)
+            self._budget -= len(admissions)
             made.append(message)
         return made, False
 
@@ -215,4 +224,5 @@ class _Turn:
         again_us = int(self._settings.republish_seconds * 1e6)
         moved = moves.admit(self._db, self._conn, admissions, publish_again_us=again_us)
         assert len(moved) == len(admissions), "a locked run moved under its lock"
+        self._budget -= len(admissions)
         return messages

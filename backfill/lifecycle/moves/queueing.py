@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.lifecycle.moves.feed import ROW, RUN_ROW, Moved, in_states, tell
+from backfill.lifecycle.moves.feed import ROW, RUN_ROW, Moved, in_states, move_and_tell, tell
 from backfill.states import RunMove, RunState
 from backfill.storage.batch import Batch
 from backfill.storage.database import Database, to_json
@@ -50,24 +50,19 @@ def admit(
         for record, admission in zip(records, admissions, strict=True):
             record["pools"] = dict(admission.pools) if admission.pools else None
     pending = in_states(RunMove.ADMIT.sources)
-    rows = conn.execute(
-        db.sql(
-            "UPDATE runs SET state = 'queued', ready = false, waiting_run = NULL, "
-            "queued_at = {now}, next_publish_at = {now} + :again, publish_count = 1, "
-            f"message_id = a.message_id, message_size = a.message_size{takes} "
-            f"FROM {db.records('a', shape)} "
-            f"WHERE runs.id = a.id AND {db.checked('runs.' + pending)} AND runs.ready "
-            f"RETURNING {RUN_ROW}"
-        ),
-        {
-            "again": publish_again_us,
-            "a": to_json(records),
-        },
-    ).all()
-    moved = Moved()
-    for row in rows:
-        moved.run(row, RunState.PENDING, RunState.QUEUED)
-    tell(db, conn, moved)
+    rows = move_and_tell(
+        db,
+        conn,
+        "UPDATE runs SET state = 'queued', ready = false, waiting_run = NULL, "
+        "queued_at = {now}, next_publish_at = {now} + :again, publish_count = 1, "
+        f"message_id = a.message_id, message_size = a.message_size{takes} "
+        f"FROM {db.records('a', shape)} "
+        f"WHERE runs.id = a.id AND {db.checked('runs.' + pending)} AND runs.ready "
+        f"RETURNING {RUN_ROW}",
+        {"again": publish_again_us, "a": to_json(records)},
+        source=RunState.PENDING,
+        target=RunMove.ADMIT.target,
+    )
     return {row.id for row in rows}
 
 
