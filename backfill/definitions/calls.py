@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -81,41 +81,48 @@ class ExpandedPartition(NamedTuple):
 
 @dataclass(frozen=True)
 class Expansion:
-    """A chunk of the partitions of key ranges.
+    """A chunk of the partitions of key ranges; small data, whichever way it travels.
 
     Attributes:
+        tags: Of the partitions that have any, by their place in `keys`.
         next_offset: Where the next chunk starts; the count of the ranges when this is the last.
         vanished: Ends of ranges that the set has no longer; what is left between was taken.
         drifted: Whether a range now holds more or fewer keys than when it was frozen.
     """
 
-    partitions: Sequence[ExpandedPartition]
+    keys: Sequence[str]
     next_offset: int
     vanished: Sequence[str] = ()
     drifted: bool = False
+    tags: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def partitions(self) -> list[ExpandedPartition]:
+        """Each key with its tags: an object per partition, which big chunks go without."""
+        return [
+            ExpandedPartition(key, self.tags.get(n, NO_TAGS)) for n, key in enumerate(self.keys)
+        ]
+
+    def reversed(self) -> Expansion:
+        """Return the same partitions from the last to the first."""
+        last = len(self.keys) - 1
+        tags = {last - place: own for place, own in self.tags.items()}
+        return replace(self, keys=self.keys[::-1], tags=tags)
+
+    def without_first(self, count: int) -> Expansion:
+        """Return the same partitions but for so many at its beginning."""
+        tags = {place - count: own for place, own in self.tags.items() if place >= count}
+        return replace(self, keys=self.keys[count:], tags=tags)
 
     def packed(self) -> dict[str, Any]:
-        """Return it as small data: keys, and tags only where there are any."""
-        keys = [partition.key for partition in self.partitions]
-        tags = {n: partition.tags for n, partition in enumerate(self.partitions) if partition.tags}
-        return {
-            "keys": keys,
-            "tags": list(tags.items()),
-            "next_offset": self.next_offset,
-            "vanished": self.vanished,
-            "drifted": self.drifted,
-        }
+        """Return it as JSON has it, whose objects have no numbers for names."""
+        return {**vars(self), "tags": list(self.tags.items())}
 
     @classmethod
     def unpacked(cls, data: Mapping[str, Any], skipped: int) -> Expansion:
         """Return what was packed, its offset counted from `skipped` keys earlier."""
-        tags = dict(data["tags"])
-        return cls(
-            [ExpandedPartition(key, tags.get(n, NO_TAGS)) for n, key in enumerate(data["keys"])],
-            data["next_offset"] + skipped,
-            data["vanished"],
-            data["drifted"],
-        )
+        offset = data["next_offset"] + skipped
+        return cls(**{**data, "next_offset": offset, "tags": dict(data["tags"])})
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from backfill.definitions.calls import (
-    NO_TAGS,
-    ExpandedPartition,
     Expansion,
     KeyRange,
     PartitionProblem,
@@ -149,14 +147,14 @@ class LocalDefinitions:
         found = partition_set.partitions(at, dynamic_keys=self._dynamic_keys)
         chunk = Chunk(found, key_ranges, offset, limit, after)
         if not partition_set.has_tags_fn:
-            partitions = [ExpandedPartition(key, NO_TAGS) for key in chunk.all_keys()]
-        else:
-            ends_at = time.monotonic() + self._budget_seconds
-            partitions = [
-                ExpandedPartition(partition.name, partition_set.own_tags(partition))
-                for partition in chunk.until(ends_at)
-            ]
-        return Expansion(partitions, chunk.next_offset, chunk.vanished, chunk.drifted)
+            keys = list(chunk.all_keys())
+            return Expansion(keys, chunk.next_offset, chunk.vanished, chunk.drifted)
+        keys, tags = [], {}
+        for place, partition in enumerate(chunk.until(time.monotonic() + self._budget_seconds)):
+            keys.append(partition.name)
+            if own := partition_set.own_tags(partition):
+                tags[place] = own
+        return Expansion(keys, chunk.next_offset, chunk.vanished, chunk.drifted, tags)
 
     def run_config(
         self,

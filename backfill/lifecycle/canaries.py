@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -34,7 +33,7 @@ def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int
     for place in _places(selected):
         for partition in selected.take(db, definitions, place, place + 1).partitions[:1]:
             found.setdefault(partition.key, (partition, place))
-    previous = selected.previous(definitions, [partition for partition, _ in found.values()])
+    previous = selected.previous(definitions, list(found))
 
     def work(conn: Connection) -> int | None:
         backfill = expanding(db, conn, selected.backfill.id, lock=True)
@@ -42,7 +41,7 @@ def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int
             return None
         keep_canary(db, conn, backfill.id, [(key, place) for key, (_, place) in found.items()])
         new = [
-            replace(new_run(partition, place=place, previous=previous), sort=CANARY_SORT + place)
+            new_run(partition, place=place, previous=previous)._replace(sort=CANARY_SORT + place)
             for partition, place in found.values()
         ]
         if new:

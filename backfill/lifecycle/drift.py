@@ -46,10 +46,9 @@ def sweep_chunk(
     """
     stop = min(sweep.place + limit, selected.size)
     found = selected.take(db, definitions, sweep.place, stop)
-    previous = selected.previous(definitions, found.partitions)
-    return db.transact(
-        lambda conn: _write(db, conn, selected, sweep, stop, found.partitions, previous)
-    )
+    previous = selected.previous(definitions, found.keys)
+    partitions = found.partitions
+    return db.transact(lambda conn: _write(db, conn, selected, sweep, stop, partitions, previous))
 
 
 def _write(

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from backfill.definitions.calls import Definitions, ExpandedPartition
+from backfill.definitions.calls import Definitions, Expansion
 from backfill.lifecycle import moves
 from backfill.lifecycle.canaries import make_canary
 from backfill.lifecycle.drift import Sweep, current_sweep, sweep_chunk
@@ -56,7 +56,7 @@ def expand_chunk(
     if chunk is None:
         made = sweep_chunk(db, definitions, selected, sweep or Sweep(), limit=limit)
     else:
-        previous = selected.previous(definitions, chunk)
+        previous = selected.previous(definitions, chunk.keys)
         made = db.transact(lambda conn: _write_chunk(db, conn, backfill, chunk, previous))
     db.notify()
     return made
@@ -64,7 +64,7 @@ def expand_chunk(
 
 def _next_chunk(
     db: Database, definitions: Definitions, selected: Frozen, limit: int
-) -> Sequence[ExpandedPartition] | None:
+) -> Expansion | None:
     """Return the next partitions in the order of admission, or None when the set has changed.
 
     One partition more than needed is asked for: the last one made before. When it is found where
@@ -77,49 +77,74 @@ def _next_chunk(
     last = min(backfill.expanded + limit, selected.size)
     start, stop = (selected.size - last, selected.size - first) if newest else (first, last)
     found = selected.take(db, definitions, start, stop)
-    if found.drifted or found.vanished or len(found.partitions) != stop - start:
+    if found.drifted or found.vanished or len(found.keys) != stop - start:
         return None
-    partitions = list(reversed(found.partitions)) if newest else list(found.partitions)
+    if newest:
+        found = found.reversed()
     if known:
-        keys = [partition.key for partition in partitions[:2]]
+        two = found.keys[:2]
         with db.read() as conn:
             canary = set(canary_keys(db, conn, backfill.id)) if backfill.canary else set[str]()
-            if having_runs(db, conn, backfill, keys) - canary != {keys[0]} - canary:
+            if having_runs(db, conn, backfill, two) - canary != {two[0]} - canary:
                 return None
-    return partitions[known:]
+    return found.without_first(known)
 
 
 def _write_chunk(
     db: Database,
     conn: Connection,
     seen: Row[Any],
-    partitions: Sequence[ExpandedPartition],
+    chunk: Expansion,
     previous: Mapping[str, str],
 ) -> int | None:
     locked = expanding(db, conn, seen.id, lock=True)
     if locked is None or locked.expanded != seen.expanded:
         return None
-    newest = locked.ordering == "newest"
-    canary = canary_keys(db, conn, locked.id) if locked.canary else {}
-    new = [
-        new_run(
-            partition,
-            place=locked.total - 1 - place if newest else place,
-            ordering=locked.ordering,
-            previous=previous,
-        )
-        for place, partition in enumerate(partitions, start=locked.expanded)
-        if partition.key not in canary
-    ]
     now = db.clock(conn)
-    if new:
-        moves.create_backfill_runs(db, conn, locked, with_spans(db, conn, locked, new), now)
-    done = locked.expanded + len(partitions) >= locked.total
+    made = len(chunk.keys)
+    places = range(locked.expanded, locked.expanded + made)
+    if locked.ordering == "newest":
+        last = locked.total - 1
+        places = range(last - places.start, last - places.stop, -1)
+    if _is_plain(locked) and not chunk.tags:
+        moves.create_plain_runs(db, conn, locked, chunk.keys, places, now)
+    else:
+        _create_runs(db, conn, locked, chunk, places, previous, now)
+    done = locked.expanded + made >= locked.total
     conn.execute(
         db.sql(
             "UPDATE backfills SET expanded = expanded + :made, expanded_at = :at WHERE id = :id"
         ),
-        {"made": len(partitions), "at": now if done else None, "id": seen.id},
+        {"made": made, "at": now if done else None, "id": seen.id},
     )
     moves.move_backfill(db, conn, seen.id, BackfillMove.START)
-    return len(partitions)
+    return made
+
+
+def _is_plain(backfill: Row[Any]) -> bool:
+    """Say whether a run of it is its partition and its place, unless that has tags."""
+    return (
+        backfill.ordering in {"oldest", "newest", "listed"}
+        and not backfill.canary
+        and not backfill.depends_on_previous
+        and backfill.partitions_per_run is None
+    )
+
+
+def _create_runs(
+    db: Database,
+    conn: Connection,
+    backfill: Row[Any],
+    chunk: Expansion,
+    places: Sequence[int],
+    previous: Mapping[str, str],
+    now: int,
+) -> None:
+    canary = canary_keys(db, conn, backfill.id) if backfill.canary else {}
+    new = [
+        new_run(partition, place=place, ordering=backfill.ordering, previous=previous)
+        for place, partition in zip(places, chunk.partitions, strict=True)
+        if partition.key not in canary
+    ]
+    if new:
+        moves.create_backfill_runs(db, conn, backfill, with_spans(db, conn, backfill, new), now)

@@ -42,14 +42,12 @@ class Frozen:
         at = datetime.fromtimestamp(self.backfill.selected_at / 1e6, UTC)
         return _ask(definitions, self.set_name, ranges, skip, skip + stop - start, at)
 
-    def previous(
-        self, definitions: Definitions, partitions: Sequence[ExpandedPartition]
-    ) -> Mapping[str, str]:
+    def previous(self, definitions: Definitions, keys: Sequence[str]) -> Mapping[str, str]:
         """Return the partition that each of these depends on; none where they depend on none."""
-        if not self.backfill.depends_on_previous or not partitions:
+        if not self.backfill.depends_on_previous or not keys:
             return NOTHING_BEFORE
         at = datetime.fromtimestamp(self.backfill.selected_at / 1e6, UTC)
-        return previous_keys(definitions, self.set_name, [p.key for p in partitions], at)
+        return previous_keys(definitions, self.set_name, keys, at)
 
 
 def frozen(db: Database, conn: Connection, backfill: Row[Any]) -> Frozen:
@@ -143,7 +141,8 @@ def _ask(
     at: datetime,
 ) -> Expansion:
     """Ask for all of it; a slow tags function answers in pieces."""
-    partitions: list[ExpandedPartition] = []
+    keys: list[str] = []
+    tags: dict[int, Mapping[str, str]] = {}
     vanished: list[str] = []
     drifted = False
     while offset < stop:
@@ -153,8 +152,9 @@ def _ask(
                 f'Partition set "{set_name}" tells none of its partitions in time. '
                 "Is its tags function slow?"
             )
-        partitions += piece.partitions
+        tags |= {len(keys) + place: own for place, own in piece.tags.items()}
+        keys += piece.keys
         vanished += piece.vanished
         drifted = drifted or piece.drifted
         offset = piece.next_offset
-    return Expansion(partitions, offset, vanished, drifted)
+    return Expansion(keys, offset, vanished, drifted, tags)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row
@@ -99,4 +98,4 @@ def with_spans(
         start: int = starts[bisect_right(starts, place) - 1]
         return start + (place - start) // size * size if size else start
 
-    return [replace(run, span=span(run.sort)) for run in new]
+    return [run._replace(span=span(run.sort)) for run in new]

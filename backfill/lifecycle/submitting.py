@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import accumulate
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -200,9 +202,11 @@ def keep_ranges(
     first_index: int = 0,
 ) -> None:
     """Keep ranges of keys as a part of a backfill's selection that begins at a place."""
-    rows = []
-    for first_key, last_key, size in key_ranges:
-        rows.append((backfill_id, first_index, first_key, last_key, size))
-        first_index += size
-    columns = ("backfill_id", "first_index", "first_key", "last_key", "count")
-    db.bulk_insert(conn, backfill_ranges, columns, rows)
+    sizes = [key_range.size for key_range in key_ranges]
+    columns: dict[str, Sequence[Any]] = {
+        "first_index": list(accumulate(sizes, initial=first_index))[:-1],
+        "first_key": [key_range.first for key_range in key_ranges],
+        "last_key": [key_range.last for key_range in key_ranges],
+        "count": sizes,
+    }
+    db.bulk_insert(conn, backfill_ranges, columns, {"backfill_id": backfill_id})

@@ -27,4 +27,5 @@ def keep_tags(
         for number in {tag_number(name, str(value)) for name, value in tags.items()}
     ]
     if rows:
-        db.bulk_insert(conn, run_tags, ("tag", "run_id"), rows)
+        numbers, ids = zip(*rows, strict=True)
+        db.bulk_insert(conn, run_tags, {"tag": numbers, "run_id": ids})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert
 
@@ -15,25 +14,8 @@ from backfill.storage.models import backfills as backfills_table
 from backfill.storage.models import runs as runs_table
 from backfill.storage.tags import keep_tags
 
-NEW_RUN_COLUMNS: tuple[str, ...] = (
-    "backfill_id",
-    "generation",
-    "set_id",
-    "partition",
-    "pipeline_id",
-    "state",
-    "ready",
-    "sort",
-    "available_at",
-    "max_failures",
-    "queue",
-    "tags",
-    "created_at",
-)
 
-
-@dataclass(frozen=True)
-class NewRun:
+class NewRun(NamedTuple):
     """A run of a backfill about to be made; `tags` are the partition's own.
 
     Attributes:
@@ -43,7 +25,7 @@ class NewRun:
 
     partition: str
     sort: int
-    tags: dict[str, str] | None = None
+    tags: Mapping[str, str] | None = None
     queue: str | None = None
     previous: str | None = None
     span: int | None = None
@@ -57,39 +39,61 @@ def create_backfill_runs(
     The caller holds the backfill's row lock and moves its cursor in the same transaction, so a
     crash anywhere makes neither a gap nor a duplicate.
     """
-    rows: Iterable[tuple[Any, ...]] = (
-        (
-            backfill.id,
-            backfill.generation,
-            backfill.set_id,
-            run.partition,
-            backfill.pipeline_id,
-            RunState.PENDING.value,
-            True,
-            run.sort,
-            at,
-            backfill.max_failures,
-            run.queue or backfill.queue,
-            to_json(run.tags) if run.tags else None,
-            at,
-        )
-        for run in new
-    )
-    columns = NEW_RUN_COLUMNS
+    columns: dict[str, Sequence[Any]] = {
+        "partition": [run.partition for run in new],
+        "sort": [run.sort for run in new],
+    }
+    if any(run.queue for run in new):
+        columns["queue"] = [run.queue or backfill.queue for run in new]
     if any(run.tags for run in new):  # their ids are needed, which a bulk insert does not tell
-        ids = _fresh_ids(db, conn, len(new))
+        columns["tags"] = [to_json(run.tags) if run.tags else None for run in new]
+        ids = columns["id"] = _fresh_ids(db, conn, len(new))
         keep_tags(db, conn, ((i, r.tags) for i, r in zip(ids, new, strict=True) if r.tags))
-        rows = ((i, *row) for i, row in zip(ids, rows, strict=True))
-        columns = ("id", *columns)
     if any(run.previous for run in new):
-        rows = ((*row, run.previous) for row, run in zip(rows, new, strict=True))
-        columns = (*columns, "previous")
+        columns["previous"] = [run.previous for run in new]
     if any(run.span is not None for run in new):
-        rows = ((*row, run.span) for row, run in zip(rows, new, strict=True))
-        columns = (*columns, "span")
-    db.bulk_insert(conn, runs_table, columns, rows)
+        columns["span"] = [run.span for run in new]
+    _create(db, conn, backfill, columns, at)
+
+
+def create_plain_runs(
+    db: Database,
+    conn: Connection,
+    backfill: Row[Any],
+    partitions: Sequence[str],
+    sorts: Sequence[int],
+    at: int,
+) -> None:
+    """Do as `create_backfill_runs` where a run has nothing but its partition and its place.
+
+    Nothing is made per run but its line: big backfills are of these.
+    """
+    _create(db, conn, backfill, {"partition": partitions, "sort": sorts}, at)
+
+
+def _create(
+    db: Database,
+    conn: Connection,
+    backfill: Row[Any],
+    columns: Mapping[str, Sequence[Any]],
+    at: int,
+) -> None:
+    alike = {
+        "backfill_id": backfill.id,
+        "generation": backfill.generation,
+        "set_id": backfill.set_id,
+        "pipeline_id": backfill.pipeline_id,
+        "state": RunState.PENDING.value,
+        "ready": True,
+        "available_at": at,
+        "max_failures": backfill.max_failures,
+        "queue": backfill.queue,
+        "created_at": at,
+    }
+    constants = {name: value for name, value in alike.items() if name not in columns}
+    db.bulk_insert(conn, runs_table, columns, constants)
     moved = Moved()
-    moved.created(backfill.id, len(new))
+    moved.created(backfill.id, len(columns["partition"]))
     tell(db, conn, moved)
 
 
