@@ -39,7 +39,9 @@ class Coordinator:
         self._bell = db.bell()
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._publisher = Publisher(settings, wake=db.notify)
-        self._ticks = Ticks(db, definitions, settings, self._publisher, self.holder)
+        self._ticks = Ticks(
+            db, definitions, settings, self._publisher, self.holder, expand_beside=True
+        )
         self._epoch: int | None = None
         self._lead_until = 0.0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,11 +16,12 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError
 
 from backfill.coordinator.broker import Publisher
+from backfill.coordinator.expanding import Expander
 from backfill.coordinator.scheduling import Scheduler
 from backfill.coordinator.telling import Teller
 from backfill.coordinator.upkeep import Chore, Upkeep
 from backfill.definitions.calls import Definitions
-from backfill.errors import BackfillError, Conflict, DefinitionsUnavailable, Unavailable
+from backfill.errors import Unavailable
 from backfill.lifecycle import (
     backfills,
     fleet,
@@ -38,7 +38,6 @@ from backfill.storage.database import Database, is_transient
 
 log = structlog.get_logger(__name__)
 
-FIRST_CHUNK = 1_000
 REAP_LIMIT = 500
 PUBLISH_LIMIT = 2_000
 PUBLISH_AGAIN_AFTER_FAILURE_US = 2_000_000
@@ -50,7 +49,11 @@ STIRRED_SECONDS = 5.0  # what follows moves is kept up to date this long after t
 
 
 class Ticks:
-    """All ticks of a leading coordinator."""
+    """All ticks of a leading coordinator.
+
+    Args:
+        expand_beside: Make runs in a thread, which no turn waits for.
+    """
 
     def __init__(
         self,
@@ -59,9 +62,10 @@ class Ticks:
         settings: Settings,
         publisher: Publisher,
         holder: str,
+        *,
+        expand_beside: bool = False,
     ) -> None:
         self._db = db
-        self._definitions = definitions
         self._settings = settings
         self._publisher = publisher
         self._holder = holder
@@ -69,12 +73,11 @@ class Ticks:
         self._scheduler = Scheduler(db, definitions)
         self._teller = Teller(db, definitions, settings)
         self._upkeep = Upkeep(db, definitions)
+        self._expander = Expander(db, definitions, settings, holder, beside=expand_beside)
         self._epoch = 0
         self.deposed = False
         self._reap_from = 0.0
         self._broken: dict[str, float] = {}
-        self._expand_again: dict[int, float] = {}
-        self._stuck: dict[int, str] = {}
         self._pipeline_names: dict[int, str] = {}
         self._queue_empty = False
         self._hot_due = self._stirred = 0.0
@@ -99,6 +102,7 @@ class Ticks:
     def lost_lead(self) -> None:
         """Leave everything to another coordinator."""
         self._upkeep.rest()
+        self._expander.rest()
 
     def database_was_lost(self) -> None:
         """Hold reaping off for one lease time, so an outage does not look like dead workers."""
@@ -148,6 +152,7 @@ class Ticks:
     def close(self) -> None:
         """Begin nothing more."""
         self._upkeep.close()
+        self._expander.close()
         self._scheduler.close()
         self._teller.close()
 
@@ -164,58 +169,8 @@ class Ticks:
         return folded.rows == FEED_LIMIT
 
     def expand(self) -> bool:
-        """Make the next chunk of runs of every backfill that is not fully expanded."""
-        with self._db.read() as conn:
-            ids = backfills.expandable(self._db, conn)
-        return any([self._expand_one(backfill_id) for backfill_id in ids])
-
-    def _expand_one(self, backfill_id: int) -> bool:
-        if time.monotonic() < self._expand_again.get(backfill_id, 0.0):
-            return False
-        started = backfill_id in self._expand_again
-        limit = self._settings.expand_chunk if started else FIRST_CHUNK
-        self._expand_again[backfill_id] = 0.0
-        try:
-            made = backfills.expand_chunk(self._db, self._definitions, backfill_id, limit=limit)
-        except DefinitionsUnavailable as error:
-            log.warning("expand.waiting", backfill=backfill_id, error=error.detail[:300])
-            self._expand_again[backfill_id] = time.monotonic() + 5.0
-            self._tell_stuck(backfill_id, error.detail[:300])
-            return False
-        except BackfillError as error:
-            self._hold_back(backfill_id, error.detail)
-            return False
-        except DBAPIError as error:
-            if is_transient(error):
-                raise
-            self._hold_back(backfill_id, str(error.orig))
-            return False
-        self._tell_stuck(backfill_id, None)
-        if made is None:
-            self._expand_again.pop(backfill_id, None)
-            return False
-        log.info("backfill.expanded", backfill=backfill_id, runs=made)
-        return True
-
-    def _tell_stuck(self, backfill_id: int, error: str | None) -> None:
-        """Say beside the lead why a backfill cannot be expanded yet, so that others can tell."""
-        known = self._stuck.get(backfill_id)
-        if known == error:
-            return
-        if error is None:
-            del self._stuck[backfill_id]
-        else:
-            self._stuck[backfill_id] = error
-        facts = {"cannot_expand": {str(i): told for i, told in self._stuck.items()}}
-        self._db.transact(lambda conn: fleet.note_facts(self._db, conn, self._holder, facts))
-
-    def _hold_back(self, backfill_id: int, error: str) -> None:
-        """Pause a backfill that cannot be expanded; it is tried again later all the same."""
-        log.error("expand.failed", backfill=backfill_id, error=error[:300])
-        self._expand_again[backfill_id] = time.monotonic() + 30.0
-        reason = f"Its partitions could not be expanded: {error}"
-        with suppress(Conflict):  # it is paused already, or was given up meanwhile
-            backfills.pause(self._db, backfill_id, reason=reason)
+        """Have runs made of every backfill that is not fully expanded."""
+        return self._expander.go_on()
 
     def retry(self) -> bool:
         """Make the next chunk of runs of every backfill that is retried."""

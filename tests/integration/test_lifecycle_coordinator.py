@@ -137,12 +137,12 @@ def test_code_that_cannot_be_loaded_is_told_beside_the_lead_until_it_can(
     def unavailable(*_: object, **__: object) -> None:
         raise DefinitionsUnavailable("No module named shop")
 
+    monkeypatch.setattr("backfill.coordinator.expanding.AGAIN_WITHOUT_CODE_SECONDS", 0.0)
     with monkeypatch.context() as patched:
         patched.setattr(house.definitions, "expand", unavailable)
         turn(house, ticks, times=1)
     (row,) = house.rows("SELECT facts FROM leaders")
     assert decoded(row.facts) == {"cannot_expand": {str(backfill_id): "No module named shop"}}
-    ticks._expand_again.clear()
     turn(house, ticks, times=1)
     (row,) = house.rows("SELECT facts FROM leaders")
     assert decoded(row.facts) == {"cannot_expand": {}}
