@@ -2,26 +2,29 @@
 
 N partitions x 10 steps are loaded by COPY and the overview's blocks computed from them. Then,
 while a worker executes a backfill of the same set, clients ask the API for pages of 200 partitions
-at random places and for overviews of 1,000 buckets.
+at random places and for overviews of 1,000 buckets. The backfill is larger than what can be done
+meanwhile; what is left of it is canceled at the end.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 
 from backfill.definitions.process import DefinitionsProcess
+from backfill.errors import Conflict
 from backfill.lifecycle import rollup
-from backfill.lifecycle.backfills import BackfillRequest, submit
+from backfill.lifecycle.backfills import BackfillRequest, cancel, submit
+from backfill.states import BACKFILL_FINAL
 from backfill.storage.database import Database
 from backfill.storage.queries.matrix import matrix_page
-from backfill.storage.queries.overview import BLOCK, bucketed_blocks, spans
+from backfill.storage.queries.overview import BLOCK, spans, stretches, summed
 from benchmarks import loading, windows
 from benchmarks.goals import Row, parser, row, tell, timings
-from benchmarks.harness import stack, wait_for
+from benchmarks.harness import cpu_seconds, stack, wait_for
 from benchmarks.serving import Listener, api, timed_get
 
 STEPS = tuple(f"step_{n}" for n in range(10))
@@ -55,22 +58,27 @@ def bench(count: int, samples: int, writes: int) -> list[Row]:
         services.enter_context(made.worker(processes=2))
         services.enter_context(made.coordinator())
         services.enter_context(Listener(client))
-        quiet = _measure(db, definitions, client, count, max(5, samples // 4))
-        first = count // 2
-        backfill_id = _write(db, definitions, first, writes)
+        asked = max(5, samples // 4)
+        before = cpu_seconds(made.roots)["api"]
+        quiet = _measure(db, definitions, client, count, asked)
+        spent = (cpu_seconds(made.roots)["api"] - before) / asked
+        backfill_id = _write(db, definitions, count // 2, writes)
+        before_us, done_before = _now(db), _succeeded(db, backfill_id)
         busy = _measure(db, definitions, client, count, samples)
+        done = _succeeded(db, backfill_id) - done_before
+        rate = done / (_now(db) - before_us) * 1e6
         went_on = windows.state_of(db, backfill_id) == "running"
-        wait_for(
-            lambda: windows.state_of(db, backfill_id) == "succeeded", 600.0, "the writes are done"
-        )
-        windows.check(db, backfill_id, writes, STEPS)
+        _end(db, backfill_id)
+        _check_writes(db, backfill_id)
         _check(db, count)
-        fresh = _overview_follows(client, count, writes)
+        fresh = _overview_follows(client, count)
     return [
         row(f"{count:,} x 10 loaded", loaded, "s"),
         row("blocks of the overview computed", computed * 1e3, "ms per 1,000 partitions"),
         *_rows("no writes", quiet, goals=False),
+        row("CPU of the API for a page and an overview", spent * 1e3, "ms"),
         *_rows("writes going on", busy, goals=True),
+        row("runs that ended meanwhile", rate, "runs/s", runs=done),
         row("writes went on to the end of the measurement", float(went_on), "1: yes"),
         row("overview counts the newest runs right after", fresh, "s"),
     ]
@@ -116,6 +124,40 @@ def _write(db: Database, definitions: DefinitionsProcess, first: int, count: int
     return done
 
 
+def _end(db: Database, backfill_id: int) -> None:
+    """Cancel what is left of the writes and wait until the last of them has ended."""
+    with suppress(Conflict):  # all of it is done already
+        cancel(db, backfill_id)
+    over = {state.value for state in BACKFILL_FINAL}
+    wait_for(lambda: windows.state_of(db, backfill_id) in over, 600.0, "the writes have ended")
+
+
+def _check_writes(db: Database, backfill_id: int) -> None:
+    """Raise AssertionError unless each run of the writes succeeded in all steps or was canceled."""
+    with db.read() as conn:
+        runs: dict[str, int] = {
+            state: n
+            for state, n in conn.execute(
+                db.sql("SELECT state, count(*) FROM runs WHERE backfill_id = :id GROUP BY state"),
+                {"id": backfill_id},
+            )
+        }
+        steps = conn.execute(
+            db.sql(
+                "SELECT count(*) FROM step_outcomes s JOIN runs r ON r.id = s.run_id "
+                "WHERE r.backfill_id = :id AND r.state = 'succeeded' AND s.state = 'succeeded'"
+            ),
+            {"id": backfill_id},
+        ).scalar_one()
+    assert runs.keys() <= {"succeeded", "canceled"}, runs
+    assert steps == runs["succeeded"] * len(STEPS), (steps, runs)
+
+
+def _now(db: Database) -> int:
+    with db.read() as conn:
+        return db.clock(conn)
+
+
 def _succeeded(db: Database, backfill_id: int) -> int:
     with db.read() as conn:
         return int(
@@ -151,7 +193,8 @@ def _measure(
             matrix_page(db, conn, SET, keys, STEPS)
             found["page query"].append(time.perf_counter() - began)
             began = time.perf_counter()
-            bucketed_blocks(db, conn, SET, STEPS, wanted)
+            for start, stop, blocks in stretches(db, conn, SET, wanted):
+                summed(blocks, stop - start, STEPS)
             found["overview query"].append(time.perf_counter() - began)
     return found
 
@@ -162,7 +205,7 @@ def _check_overview(buckets: list[dict[str, dict[str, int]]], count: int) -> Non
     assert runs == count, (runs, count)
 
 
-def _overview_follows(client: httpx.Client, count: int, writes: int) -> float:
+def _overview_follows(client: httpx.Client, count: int) -> float:
     """Wait until the overview shows every step of the newest runs; return seconds it took."""
     started = time.perf_counter()
 
@@ -206,11 +249,11 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--partitions", type=int, help="default 1,000,000")
     arguments.add_argument("--samples", type=int, help="questions of each kind (default 200)")
-    arguments.add_argument("--writes", type=int, help="runs that go on meanwhile (default 50,000)")
+    arguments.add_argument("--writes", type=int, help="runs to do meanwhile (default 400,000)")
     asked = arguments.parse_args()
     count = asked.partitions or (20_000 if asked.quick else 1_000_000)
     samples = asked.samples or (20 if asked.quick else 200)
-    writes = asked.writes or (6_000 if asked.quick else 50_000)
+    writes = asked.writes or (6_000 if asked.quick else 400_000)
     tell("matrix", bench(count, samples, min(writes, count // 2)), as_json=asked.json)
 
 

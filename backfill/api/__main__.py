@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 POOL_SIZE = 20
 GRACE_SECONDS = 5
+SWITCH_SECONDS = 0.001  # how long a thread may make another one wait
+COLLECTED_FROM = 10_000  # new objects: a page of the matrix makes some thousands
 
 
 def main() -> None:
@@ -64,10 +67,22 @@ def serve(settings: Settings) -> None:
         # What uvicorn calls again after its own orderly end: nothing is left to do then.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+        _tune()
         log.info("api.serving", url=f"http://{settings.host}:{settings.port}")
         Server(config, app.state.context.hub).run()
         log.info("api.stopped")
     db.dispose()
+
+
+def _tune() -> None:
+    """Keep requests from waiting for the thread that makes live events, and for the collector.
+
+    Whatever is there after the start stays, so the collector need not look at it again and again.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_FROM, 10, 10)
 
 
 class Server(uvicorn.Server):

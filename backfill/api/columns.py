@@ -59,7 +59,7 @@ class Paging:
     cursor: str | None = None
 
 
-def columns(
+async def columns(
     select: Annotated[
         str | None, Query(max_length=10_000, description="Only partitions of this selection.")
     ] = None,

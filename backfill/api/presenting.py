@@ -14,12 +14,10 @@ from backfill.lifecycle import planning
 from backfill.lifecycle.forecasting import Forecast
 from backfill.schemas import backfills as shown
 from backfill.schemas.backfills import Backfill, Plan, Progress, Span
-from backfill.schemas.matrix import MatrixRow
 from backfill.schemas.runs import Run, StepOutcome
 from backfill.states import BACKFILL_FINAL, BackfillState
 from backfill.storage.queries.attempts import StepView
 from backfill.storage.queries.backfills import BackfillView
-from backfill.storage.queries.matrix import PartitionRow
 from backfill.storage.queries.runs import RunView
 
 T = TypeVar("T")
@@ -96,12 +94,6 @@ def present_run(context: Context, view: RunView) -> Run:
 def present_steps(views: Sequence[StepView]) -> list[StepOutcome]:
     """Return step outcomes as the API shows them."""
     return [StepOutcome.model_validate(view) for view in views]
-
-
-def present_row(row: PartitionRow, steps: Sequence[str], index: int | None) -> MatrixRow:
-    """Return a matrix row, its boxes in the order of the steps."""
-    boxes = [row.boxes[step] for step in steps]
-    return MatrixRow.model_validate({**vars(row), "index": index, "boxes": boxes})
 
 
 def recent_rate(context: Context, view: BackfillView) -> float | None:

@@ -58,7 +58,7 @@ def test_dispatch_measures_the_database_time_of_admission() -> None:
 
 
 def test_matrix_measures_pages_and_overviews_while_runs_go_on() -> None:
-    assert len(figures(matrix.bench(2_500, 2, 40))) == 12
+    assert len(figures(matrix.bench(2_500, 2, 40))) == 14
 
 
 def test_throughput_compares_with_celery_alone() -> None:

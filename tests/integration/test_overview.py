@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from backfill.api.app import create_app
 from backfill.definitions.in_process import LocalDefinitions
 from backfill.definitions.registry import Registry
 from backfill.lifecycle import rollup
+from backfill.schemas.overview import Overview
 from backfill.storage.database import Database
-from backfill.storage.queries.overview import BLOCK, RUN_ROW, bucketed_blocks, spans
+from backfill.storage.queries.overview import BLOCK, RUN_ROW, spans, stretches, summed
 from tests.support.house import NOON, House
+from tests.support.web import TestClient
 
 LARGE = """
 from backfill import Partition, PartitionSetDefinition, pipeline, step
@@ -61,8 +66,9 @@ def catch_up(house: House) -> None:
 def overview(house: House, buckets: int = 5) -> list[dict[str, dict[str, int]]]:
     with house.db.read() as conn:
         wanted = spans(0, 4500, buckets, grain=BLOCK)
-        found = bucketed_blocks(house.db, conn, "days", ["a", "b"], wanted)
-    return [{step: dict(counts) for step, counts in bucket.counts.items()} for bucket in found]
+        found = stretches(house.db, conn, "days", wanted)
+    told = [summed(blocks, stop - start, ["a", "b"]) for start, stop, blocks in found]
+    return [{step: dict(counts) for step, counts in bucket.items()} for bucket in told]
 
 
 def run_some(house: House, selection: str, *, fail: int = 0) -> None:
@@ -88,6 +94,31 @@ def test_blocks_count_what_their_partitions_show(house: House) -> None:
     assert first[RUN_ROW] == {"succeeded": 8, "failed": 2, "missing": 990}
     assert second["a"] == {"succeeded": 10, "missing": 990}
     assert third["a"] == {"missing": 1000}
+
+
+def test_a_bucket_of_several_blocks_is_their_sum(house: House) -> None:
+    run_some(house, "[day-00990...day-01009]", fail=2)
+    catch_up(house)
+    assert overview(house, 3)[0] == {
+        "a": {"succeeded": 18, "missing": 1982},
+        "b": {"succeeded": 18, "missing": 1982},
+        RUN_ROW: {"succeeded": 18, "failed": 2, "missing": 1980},
+    }
+
+
+def test_the_api_shows_what_the_blocks_say_now(house: House) -> None:
+    app = create_app(house.settings, house.db, house.definitions, clock=lambda: NOON)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as api:
+        ask = partial(api.get, "/api/v1/partition-sets/days/overview?buckets=3")
+        told = [ask().text]
+        run_some(house, "[day-00990...day-01009]", fail=2)
+        catch_up(house)
+        told += [ask().text, ask().text]
+    assert [Overview.model_validate_json(text).model_dump_json() for text in told] == told
+    before, after, again = (json.loads(text)["buckets"][0] for text in told)
+    assert before["runs"] == {"missing": 2000}
+    assert after["runs"] == {"succeeded": 18, "failed": 2, "missing": 1980}
+    assert again == after
 
 
 def test_a_block_follows_the_next_run_of_its_partitions(house: House) -> None:

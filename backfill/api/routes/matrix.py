@@ -7,13 +7,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from backfill.api.columns import Columns, ColumnsWanted, Paging, chosen, column_page
 from backfill.api.context import Api, Context, Cursor, KeyQuery, Limit, NamePath, StartQuery
 from backfill.api.cursors import MAX_INT, decode_ints, encode
 from backfill.api.keys import Order, OrderQuery, require_key
-from backfill.api.presenting import present_row
+from backfill.api.writing import answer, row_text
 from backfill.errors import NotFound, did_you_mean
 from backfill.schemas.base import Page
 from backfill.schemas.matrix import BoxRun, MatrixPage, PlaceRange, Places
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/partition-sets/{name}", tags=["matrix"])
 MAX_RANGES = 500
 
 
-@router.get("/matrix")
+@router.get("/matrix", response_model=MatrixPage)
 def get_matrix(
     api: Api,
     name: NamePath,
@@ -41,7 +41,7 @@ def get_matrix(
     ] = False,
     cursor: Cursor = None,
     limit: Limit = 100,
-) -> MatrixPage:
+) -> Response:
     """Return the status of every step for a page of partitions.
 
     `select` narrows to the partitions of a selection, `backfill` and `tag` to those with such
@@ -63,16 +63,16 @@ def get_matrix(
             removed=page.removed,
         )
     shown = zip(rows, page.places, strict=True)
-    return MatrixPage(
-        items=[present_row(row, steps, index) for row, (index, _) in shown],
-        next=page.next,
-        partition_set=name,
-        pipeline=pipeline,
-        steps=steps,
-        count=page.count,
-        place=first,
-        order=order.value,
-    )
+    told = {
+        "next": page.next,
+        "partition_set": name,
+        "pipeline": pipeline,
+        "steps": steps,
+        "count": page.count,
+        "place": first,
+        "order": order,
+    }
+    return answer("items", [row_text(row, steps, index) for row, (index, _) in shown], after=told)
 
 
 @router.get("/places")

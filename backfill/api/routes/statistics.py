@@ -67,7 +67,8 @@ def get_step_statistics(
 def _keys(
     api: Context, name: str, newest: int, first: str | None, last: str | None, at: datetime
 ) -> Sequence[str]:
-    start, stop = place_range(api, name, first, last, at)
+    count = api.definitions.count(name, at)
+    start, stop = place_range(api, name, first, last, at, count)
     if first is None and last is None:
         start = max(start, stop - newest)
     if stop - start > MOST:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -61,7 +60,7 @@ def _guarded(row: PartitionRow, marks: Mapping[str, Mark], blocked: str | None) 
         step: _laid_over(box, _newer(whole, marks.get(step)), blocked=blocked is not None)
         for step, box in row.boxes.items()
     }
-    return replace(row, boxes=boxes, blocked=blocked, mark=None if overruled else whole)
+    return row._replace(boxes=boxes, blocked=blocked, mark=None if overruled else whole)
 
 
 def _newer(one: Mark | None, other: Mark | None) -> Mark | None:

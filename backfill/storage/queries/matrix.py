@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row
 
@@ -20,8 +20,10 @@ from backfill.storage.database import Database, decoded
 from backfill.storage.queries.guarded import with_guards
 from backfill.storage.queries.marks import Mark
 from backfill.storage.queries.paging import Where
+from backfill.storage.queries.plain import tuples
 from backfill.storage.queries.run_search import RunFilter, condition_of
 
+_FINAL = frozenset(state.value for state in RUN_FINAL)
 RUNS_LOOKED_AT = 20  # of a partition; older ones no longer show in the matrix
 
 
@@ -41,8 +43,7 @@ class Box(NamedTuple):
     marked: bool = False
 
 
-@dataclass(frozen=True)
-class PartitionRow:
+class PartitionRow(NamedTuple):
     """One partition of the matrix: its newest run and its boxes by step.
 
     Attributes:
@@ -64,8 +65,7 @@ class PartitionRow:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True)
-class _Run:
+class _Run(NamedTuple):
     """What of a run matters to its boxes.
 
     Attributes:
@@ -74,16 +74,18 @@ class _Run:
     """
 
     id: int
-    state: RunState
+    state: str
+    final: bool
     attempt: int
     steps: frozenset[str] | None
-    goes_on: bool = False
+    goes_on: bool
 
     def covers(self, step: str) -> bool:
         return self.steps is None or step in self.steps
 
 
-_Outcome = list[Any]  # attempt, state, started_at, finished_at: plain, for there are thousands
+# run id, step, attempt, state, started_at, finished_at: plain tuples, for there are thousands
+_Outcome = tuple[int, str, int, str, int | None, int | None]
 _Outcomes = dict[int, dict[str, _Outcome]]
 
 
@@ -97,7 +99,7 @@ class _Partition:
     @property
     def goes_on(self) -> bool:
         """Whether older runs tell what the newest one will not do again."""
-        return self.runs[0].goes_on and self.runs[0].state not in RUN_FINAL
+        return self.runs[0].goes_on and not self.runs[0].final
 
 
 def matrix_page(
@@ -122,17 +124,14 @@ def matrix_page(
     newest = [p.runs[0].id for p in partitions.values()]
     outcomes = _outcomes(db, conn, newest)
     rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
-    older = [
-        run.id
+    deep = {
+        key: partition
         for key, partition in partitions.items()
-        if previous
-        or partition.goes_on
-        or any(box.status is BoxStatus.MISSING for box in rows[key].boxes.values())
-        for run in partition.runs[1:]
-    ]
-    if older:
-        outcomes |= _outcomes(db, conn, older)
-        rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
+        if len(partition.runs) > 1 and (previous or partition.goes_on or _lacks(rows[key]))
+    }
+    if deep:
+        outcomes |= _outcomes(db, conn, [run.id for p in deep.values() for run in p.runs[1:]])
+        rows |= {k: _row(k, p, steps, outcomes) for k, p in deep.items()}
     if previous:
         rows = {k: _with_previous(row, partitions[k], outcomes) for k, row in rows.items()}
     empty = {step: Box(BoxStatus.MISSING) for step in steps}
@@ -181,7 +180,8 @@ def _run(row: Row[Any]) -> _Run:
     steps = decoded(row.steps) or decoded(row.backfill_steps)
     return _Run(
         row.id,
-        RunState(row.state),
+        row.state,
+        row.state in _FINAL,
         row.attempt,
         frozenset(steps) if steps else None,
         row.mode == ReexecutionMode.FROM_FAILURE,
@@ -190,16 +190,18 @@ def _run(row: Row[Any]) -> _Run:
 
 def _outcomes(db: Database, conn: Connection, run_ids: Iterable[int]) -> _Outcomes:
     """Return the newest attempt's outcome of each step by run id."""
-    rows = conn.execute(
-        db.sql(
-            "SELECT run_id, step, attempt, state, started_at, finished_at FROM step_outcomes "
-            f"WHERE {db.one_of('run_id', 'runs')} ORDER BY run_id, attempt"
-        ),
-        {"runs": db.ints(run_ids)},
-    ).all()
+    rows = tuples(
+        conn.execute(
+            db.sql(
+                "SELECT run_id, step, attempt, state, started_at, finished_at FROM step_outcomes "
+                f"WHERE {db.one_of('run_id', 'runs')} ORDER BY run_id, attempt"
+            ),
+            {"runs": db.ints(run_ids)},
+        )
+    )
     found: dict[int, dict[str, _Outcome]] = defaultdict(dict)
-    for run_id, step, *outcome in rows:
-        found[run_id][step] = outcome
+    for outcome in cast(list[_Outcome], rows):
+        found[outcome[0]][outcome[1]] = outcome
     return found
 
 
@@ -215,7 +217,7 @@ def _row(
     newest = partition.newest
     return PartitionRow(
         key=key,
-        boxes={step: _box(step, partition.runs, outcomes) for step in steps},
+        boxes=_boxes(steps, partition.runs, outcomes),
         runs=newest.runs,
         run_id=newest.id,
         state=RunState(newest.state),
@@ -225,6 +227,11 @@ def _row(
     )
 
 
+def _lacks(row: PartitionRow) -> bool:
+    """Say whether the newest run leaves a box empty, which an older one may fill."""
+    return any(box.status is BoxStatus.MISSING for box in row.boxes.values())
+
+
 def _removed(row: PartitionRow) -> PartitionRow:
     """Show what came of a partition as removed; what is on its way is shown as it is."""
     over = {*STEP_FINAL, BoxStatus.BLOCKED}
@@ -232,7 +239,7 @@ def _removed(row: PartitionRow) -> PartitionRow:
         step: box._replace(status=BoxStatus.REMOVED) if box.status in over else box
         for step, box in row.boxes.items()
     }
-    return replace(row, boxes=boxes)
+    return row._replace(boxes=boxes)
 
 
 def _with_previous(
@@ -249,7 +256,24 @@ def _with_previous(
         return None if shown.status is BoxStatus.MISSING else shown.status
 
     boxes = {s: box._replace(previous=before(s, box)) for s, box in row.boxes.items()}
-    return replace(row, boxes=boxes)
+    return row._replace(boxes=boxes)
+
+
+def _boxes(steps: Sequence[str], runs: Sequence[_Run], outcomes: _Outcomes) -> dict[str, Box]:
+    """Return the boxes of a partition: nearly all are told by its newest run."""
+    newest = runs[0]
+    told = outcomes.get(newest.id, {})
+    latest, earlier = _meanings(newest.state)
+    boxes = {}
+    for step in steps:
+        outcome = told.get(step)
+        if outcome is None:
+            boxes[step] = _box(step, runs, outcomes)
+            continue
+        run_id, _, attempt, state, started_at, finished_at = outcome
+        status = latest[state] if attempt == newest.attempt else earlier[state]
+        boxes[step] = Box(status, run_id, attempt, started_at, finished_at)
+    return boxes
 
 
 def _box(step: str, runs: Sequence[_Run], outcomes: _Outcomes) -> Box:
@@ -257,15 +281,27 @@ def _box(step: str, runs: Sequence[_Run], outcomes: _Outcomes) -> Box:
         told = outcomes.get(run.id)
         outcome = told.get(step) if told is not None else None
         if outcome is not None:
-            attempt, state, started_at, finished_at = outcome
-            status = status_of(run.state, state, newest_attempt=attempt == run.attempt)
-            return Box(status, run.id, attempt, started_at, finished_at)
-        if run.state not in RUN_FINAL and run.covers(step):
+            run_id, _, attempt, state, started_at, finished_at = outcome
+            latest, earlier = _meanings(run.state)
+            status = latest[state] if attempt == run.attempt else earlier[state]
+            return Box(status, run_id, attempt, started_at, finished_at)
+        if not run.final and run.covers(step):
             before = _box(step, runs[place + 1 :], outcomes) if run.goes_on else None
             if before is not None and before.status is BoxStatus.SUCCEEDED:
                 return before
             return Box(BoxStatus.QUEUED, run_id=run.id)
     return Box(BoxStatus.MISSING)
+
+
+@cache
+def _meanings(state: str) -> tuple[Mapping[str, BoxStatus], Mapping[str, BoxStatus]]:
+    """Return what outcomes of a run's newest attempt mean for their boxes, and of earlier ones."""
+    run = RunState(state)
+    latest, earlier = (
+        {outcome.value: status_of(run, outcome, newest_attempt=newest) for outcome in StepState}
+        for newest in (True, False)
+    )
+    return latest, earlier
 
 
 @cache

@@ -7,25 +7,29 @@ blocks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from backfill.storage.database import Database, decoded
+from backfill.storage.database import Database
+from backfill.storage.queries.plain import tuples
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Step -> status -> how many partitions; `RUN_ROW` counts the newest runs' states."""
 
 BLOCK = 1_000  # partitions per block of the rollup
 DIRECT = 2_000  # ranges up to this are counted from their rows
 RUN_ROW = ""  # the step under which the newest runs' states are counted
 
 
-@dataclass(frozen=True)
-class Bucket:
-    """Partitions [start, stop) by index, and how many of them show which status, by step."""
+class Stretch(NamedTuple):
+    """Partitions [start, stop) by index, and the blocks of the rollup in there as JSON texts."""
 
     start: int
     stop: int
-    counts: Mapping[str, Mapping[str, int]]
+    blocks: tuple[str, ...]
 
 
 def spans(start: int, stop: int, buckets: int, *, grain: int = 1) -> list[tuple[int, int]]:
@@ -38,35 +42,31 @@ def spans(start: int, stop: int, buckets: int, *, grain: int = 1) -> list[tuple[
     ]
 
 
-def bucketed_blocks(
-    db: Database,
-    conn: Connection,
-    set_name: str,
-    steps: Sequence[str],
-    wanted: Sequence[tuple[int, int]],
-) -> list[Bucket]:
-    """Sum the rollup's blocks into spans that begin and end with blocks."""
+def stretches(
+    db: Database, conn: Connection, set_name: str, wanted: Sequence[tuple[int, int]]
+) -> list[Stretch]:
+    """Return spans that begin and end with blocks, with their blocks for `summed`."""
     if not wanted:
         return []
-    rows = conn.execute(
+    result = conn.execute(
         db.sql(
-            "SELECT block, counts FROM matrix_blocks "
+            "SELECT block, CAST(counts AS text) FROM matrix_blocks "
             "WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
             "AND block >= :first AND block < :last ORDER BY block"
         ),
         {"set": set_name, "first": wanted[0][0] // BLOCK, "last": -(-wanted[-1][1] // BLOCK)},
-    ).all()
-    blocks = {row.block: decoded(row.counts) for row in rows}
-    return [_sum(start, stop, steps, blocks) for start, stop in wanted]
+    )
+    told: dict[int, str] = {block: counts for block, counts in tuples(result)}
+    return [Stretch(start, stop, _inside(start, stop, told)) for start, stop in wanted]
 
 
-def _sum(
-    start: int,
-    stop: int,
-    steps: Sequence[str],
-    blocks: Mapping[int, Mapping[str, Mapping[str, int]]],
-) -> Bucket:
-    inside = [blocks[at] for at in range(start // BLOCK, -(-stop // BLOCK)) if at in blocks]
+def summed(blocks: Iterable[str], size: int, steps: Sequence[str]) -> Counts:
+    """Sum the blocks of a stretch by step and status; what they do not tell of is missing.
+
+    Args:
+        size: How many partitions the stretch has.
+    """
+    inside = [json.loads(block) for block in blocks]
     counts: dict[str, Mapping[str, int]] = {}
     for step in (*steps, RUN_ROW):
         known: dict[str, int] = {}
@@ -74,6 +74,11 @@ def _sum(
             for status, n in block.get(step, {}).items():
                 if n and status != "missing":
                     known[status] = known.get(status, 0) + n
-        missing = (stop - start) - sum(known.values())
+        missing = size - sum(known.values())
         counts[step] = known | ({"missing": missing} if missing > 0 else {})
-    return Bucket(start, stop, counts)
+    return counts
+
+
+def _inside(start: int, stop: int, told: Mapping[int, str]) -> tuple[str, ...]:
+    places = range(start // BLOCK, -(-stop // BLOCK))
+    return tuple([told[place] for place in places if place in told])
