@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backfill.errors import Unavailable
 from backfill.execution.outcomes import ErrorInfo, LogLine, RunOutcome, StepOutcome
-from backfill.lifecycle.moves import Claim, Report, record
+from backfill.lifecycle.moves import Claim, Report, record_in_few_trips
 from backfill.settings import Settings
 from backfill.states import StepState
 from backfill.storage.database import Database
@@ -251,9 +251,8 @@ class Reporter:
 
     def _record(self, batch: list[Report]) -> None:
         retry_us = int(self._settings.retry_delay_seconds * 1e6)
-        recorded = self._db.transact(
-            lambda conn: record(self._db, conn, batch, retry_delay_us=retry_us),
-            give_up_after=GIVE_UP_SECONDS,
+        recorded = record_in_few_trips(
+            self._db, batch, retry_delay_us=retry_us, give_up_after=GIVE_UP_SECONDS
         )
         for claim in recorded.fenced:
             log.warning("run.fenced", run=claim.run_id, attempt=claim.attempt)

@@ -80,7 +80,7 @@ def test_a_group_of_outcomes_costs_the_same_however_many_runs_it_has(house: Hous
         house.succeed(claims[0])
     with statements(house) as many:
         house.succeed(*claims[1:])
-    assert len(one) == len(many) == (2 if house.db.postgres else 5)
+    assert len(one) == len(many) == (1 if house.db.postgres else 5)
 
 
 def test_a_tiny_run_writes_its_row_its_steps_and_no_more(house: House) -> None:
@@ -138,13 +138,13 @@ def test_a_packed_run_costs_a_fraction_of_a_statement_and_of_a_message(house: Ho
     assert len(seen) <= 0.5 * 60
 
 
-def test_a_run_by_itself_is_claimed_and_recorded_in_three_round_trips(house: House) -> None:
+def test_a_run_by_itself_is_claimed_and_recorded_in_two_round_trips(house: House) -> None:
     house.worker(slots=1)
     house.ready(1)
     runs = house.admitted()
     with statements(house) as seen:
         house.succeed(*house.claim(runs))
-    assert len(seen) == (3 if house.db.postgres else 7)
+    assert len(seen) == (2 if house.db.postgres else 7)
 
 
 @pytest.mark.postgres
@@ -158,7 +158,7 @@ def test_a_packed_run_writes_few_row_versions(
         house.expand(backfill_id)
         proven(house)
         for message in house.admit():
-            house.succeed(*house.claim(message.run_ids), whole=True)
+            house.succeed(*house.claim(message.run_ids))
         house.db.transact(lambda conn: folding.fold(house.db, conn))
         written = row_versions(house) - before
     a_run = {"runs": 4, "step_outcomes": 2, "partition_holds": 2}  # made, queued, running, ended

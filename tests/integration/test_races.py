@@ -326,7 +326,10 @@ def test_two_claimers_get_different_runs(house: House, pair: Pair) -> None:
         house.succeed(*one, *other)
 
 
-def test_either_the_reaper_or_the_worker_ends_an_attempt(house: House, pair: Pair) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["in parts", "told whole"])
+def test_either_the_reaper_or_the_worker_ends_an_attempt(
+    house: House, pair: Pair, whole: bool
+) -> None:
     def expired() -> Scene:
         scene = running(house)
         house.advance(house.settings.lease_seconds + 1)
@@ -335,7 +338,7 @@ def test_either_the_reaper_or_the_worker_ends_an_attempt(house: House, pair: Pai
     def report(house: House, scene: Scene) -> moves.Recorded:
         return house.record(
             *[
-                Report(c, steps=steps_ok(), outcome=RunOutcome(RunEnd.SUCCEEDED))
+                Report(c, steps=steps_ok(), outcome=RunOutcome(RunEnd.SUCCEEDED), whole=whole)
                 for c in scene.claims
             ]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LIFECYCLE = "backfill/lifecycle"
+PLAIN = "tests/integration/test_succeeding.py"
 RACES = "tests/integration/test_races.py"
 GUARD_RACES = "tests/integration/test_guard_races.py"
 ATTEMPTS = "tests/integration/test_lifecycle_attempts.py"
@@ -62,7 +63,28 @@ MUTANTS = (
         f"{LIFECYCLE}/moves/recording.py",
         '(in_states([RunState.RUNNING]))} "\n            f"ORDER BY id{db.for_update}"',
         '(in_states([RunState.RUNNING]))} "\n            "ORDER BY id"',
-        (f"{RACES}::test_either_the_reaper_or_the_worker_ends_an_attempt[postgresql]",),
+        (f"{RACES}::test_either_the_reaper_or_the_worker_ends_an_attempt[postgresql-in parts]",),
+    ),
+    Mutant(
+        "fence of attempts that went well by token",
+        f"{LIFECYCLE}/moves/succeeding.py",
+        "AND runs.attempt = f.attempt AND runs.token = f.token",
+        "AND runs.attempt = f.attempt",
+        (f"{PLAIN}::test_who_lost_the_lease_writes_nothing[postgresql]",),
+    ),
+    Mutant(
+        "fence of attempts that went well by attempt",
+        f"{LIFECYCLE}/moves/succeeding.py",
+        "AND runs.attempt = f.attempt AND runs.token = f.token",
+        "AND runs.token = f.token",
+        (f"{PLAIN}::test_who_lost_the_lease_writes_nothing[postgresql]",),
+    ),
+    Mutant(
+        "lock attempts that went well",
+        f"{LIFECYCLE}/moves/succeeding.py",
+        "ORDER BY runs.id FOR UPDATE OF runs",
+        "ORDER BY runs.id",
+        (f"{PLAIN}::test_a_reaper_that_has_not_committed_yet_is_waited_for[and commits]",),
     ),
     Mutant(
         "a claim takes only what is queued",

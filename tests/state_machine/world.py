@@ -54,6 +54,7 @@ class Held:
     """A claim in a worker's hands; a zombie is one whose worker does not know it lost it."""
 
     claim: Claim
+    told: bool = False  # of a step on its way
 
 
 @dataclass
@@ -252,6 +253,7 @@ class World:
     def say(self, held: Held, step: str, state: StepState, fault: Fault) -> None:
         """A worker tells of a step on its way."""
         outcome = _step(step, state)
+        held.told = True
         self._report(held, Report(held.claim, steps=[outcome], logs=[LINE]), fault)
 
     def finish(self, held: Held, end: RunEnd, fault: Fault, **facts: Any) -> None:
@@ -267,6 +269,7 @@ class World:
             errors=[] if error is None else [("b", held.claim.attempt, 1, error)],
             logs=[LINE],
             outcome=RunOutcome(end, error=error, **facts),
+            whole=not held.told,
         )
         self._report(held, report, fault)
         self.held.remove(held)

@@ -82,11 +82,9 @@ class House:
         return [Claim(row.id, row.attempt, token) for row in rows]
 
     def record(self, *reports: Report) -> moves.Recorded:
-        return self.db.transact(
-            lambda conn: moves.record(self.db, conn, reports, retry_delay_us=SECOND)
-        )
+        return moves.record_in_few_trips(self.db, reports, retry_delay_us=SECOND)
 
-    def succeed(self, *claims: Claim, whole: bool = False) -> moves.Recorded:
+    def succeed(self, *claims: Claim, whole: bool = True) -> moves.Recorded:
         ended = RunOutcome(RunEnd.SUCCEEDED)
         return self.record(
             *[Report(c, outcome=ended, steps=steps_ok(), whole=whole) for c in claims]

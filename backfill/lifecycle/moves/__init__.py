@@ -29,7 +29,15 @@ from backfill.lifecycle.moves.queueing import (
     wake_due,
     wake_waiting,
 )
-from backfill.lifecycle.moves.recording import Recorded, lose, reap, record, release, stop
+from backfill.lifecycle.moves.recording import (
+    Recorded,
+    lose,
+    reap,
+    record,
+    record_in_few_trips,
+    release,
+    stop,
+)
 from backfill.lifecycle.moves.skipping import skip_each, skip_pending
 from backfill.lifecycle.moves.steering import move_backfill
 
@@ -60,6 +68,7 @@ __all__ = [
     "recall",
     "recall_runs",
     "record",
+    "record_in_few_trips",
     "release",
     "renew",
     "request_cancel",

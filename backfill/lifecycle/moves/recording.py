@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.lifecycle.moves.deciding import Claim, Ending, Report, lost, released, reported
 from backfill.lifecycle.moves.endings import write_endings
-from backfill.lifecycle.moves.feed import Moved, add_told, in_states
+from backfill.lifecycle.moves.feed import FEED_LIST_LIMIT, Moved, add_told, in_states
 from backfill.lifecycle.moves.hooked import note_hook_errors
 from backfill.lifecycle.moves.skipping import note_drift
 from backfill.lifecycle.moves.steps import (
@@ -26,6 +26,7 @@ from backfill.lifecycle.moves.steps import (
     write_logs,
     write_steps,
 )
+from backfill.lifecycle.moves.succeeding import is_plain, succeed
 from backfill.states import AttemptEnd, RunMove, RunState
 from backfill.storage.batch import Batch
 from backfill.storage.database import Database
@@ -78,6 +79,44 @@ def record(
     note_drift(db, conn, endings)
     note_hook_errors(db, conn, live)
     return Recorded({e.row.id: e.move.target for e in endings}, fenced)
+
+
+def record_in_few_trips(
+    db: Database,
+    reports: Sequence[Report],
+    *,
+    retry_delay_us: int,
+    give_up_after: float = 20.0,
+) -> Recorded:
+    """Write a batch of reports: in one statement those of runs that simply went well.
+
+    The others are all written, or none, and first: when they are refused nothing is written yet.
+    `record` says what the arguments are, `Database.transact` what is raised.
+    """
+    plain = [r for r in reports if is_plain(r)] if db.postgres else []
+    if len(plain) > FEED_LIST_LIMIT:
+        plain = []
+    ended: dict[int, RunState] = {}
+    fenced: list[Claim] = []
+    if len(plain) < len(reports):
+        chosen = {r.claim for r in plain}
+        recorded = db.transact(
+            lambda conn: record(
+                db,
+                conn,
+                [r for r in reports if r.claim not in chosen],
+                retry_delay_us=retry_delay_us,
+            ),
+            give_up_after=give_up_after,
+        )
+        ended, fenced = recorded.ended, recorded.fenced
+    if plain:
+        done = db.transact(
+            lambda conn: succeed(db, conn, plain), single=True, give_up_after=give_up_after
+        )
+        ended |= dict.fromkeys(done, RunMove.SUCCEED.target)
+        fenced += [r.claim for r in plain if r.claim.run_id not in done]
+    return Recorded(ended, fenced)
 
 
 def reap(

@@ -15,7 +15,7 @@ from backfill.states import RUN_FINAL, STEP_FINAL, AttemptEnd, RunState, StepSta
 from backfill.storage.batch import Batch
 from backfill.storage.database import Database, to_json
 
-_STEP_SHAPE = {
+STEP_SHAPE = {
     "run_id": "bigint",
     "attempt": "int",
     "step": "text",
@@ -26,6 +26,14 @@ _STEP_SHAPE = {
     "reason": "text",
     "metadata": "text",
     "outputs": "text",
+}
+LOG_SHAPE = {
+    "run_id": "bigint",
+    "attempt": "int",
+    "step": "text",
+    "at": "bigint",
+    "level": "text",
+    "message": "text",
 }
 _OVERWRITTEN = ("state", "tries", "started_at", "finished_at", "reason", "metadata", "outputs")
 _OVERWRITING = (
@@ -45,7 +53,7 @@ def write_steps(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
         ("s", "", [r for r in reports if r.whole]),
         ("t", _OVERWRITING, [r for r in reports if not r.whole]),
     ):
-        values = [_step_values(r, s) for r in some for s in r.steps]
+        values = [step_values(r, s) for r in some for s in r.steps]
         if values:
             _add_steps(batch, name, values, met)
             moved.steps.extend([v["run_id"], v["step"], v["state"]] for v in values)
@@ -59,12 +67,12 @@ def _add_steps(batch: Batch, name: str, values: Sequence[dict[str, Any]], met: s
         f"{name}.step, {name}.state, {name}.tries, {name}.started_at, {name}.finished_at, "
         f"{name}.reason, {as_json.format(name + '.metadata')}, "
         f"{as_json.format(name + '.outputs')} "
-        f"FROM {batch.db.records(name, _STEP_SHAPE)} WHERE true {met}",
+        f"FROM {batch.db.records(name, STEP_SHAPE)} WHERE true {met}",
         {name: to_json(values)},
     )
 
 
-def _step_values(report: Report, step: StepOutcome) -> dict[str, Any]:
+def step_values(report: Report, step: StepOutcome) -> dict[str, Any]:
     """Return the columns of a step's row that have a value."""
     state = step.state
     values: dict[str, Any] = {
@@ -221,9 +229,9 @@ def _cause(error: ErrorInfo | None) -> str | None:
     return to_json(chain) if chain else None
 
 
-def write_logs(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
-    """Write the log lines of locked runs."""
-    values = [
+def log_values(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """Return the rows of what runs logged, of LOG_SHAPE."""
+    return [
         {
             "run_id": r.claim.run_id,
             "attempt": r.claim.attempt,
@@ -235,20 +243,17 @@ def write_logs(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
         for r in reports
         for line in r.logs
     ]
+
+
+def write_logs(batch: Batch, reports: Sequence[Report], moved: Moved) -> None:
+    """Write the log lines of locked runs."""
+    values = log_values(reports)
     if not values:
         return
-    shape = {
-        "run_id": "bigint",
-        "attempt": "int",
-        "step": "text",
-        "at": "bigint",
-        "level": "text",
-        "message": "text",
-    }
     batch.add(
         "INSERT INTO log_lines (run_id, attempt, step, at, level, message) "
         "SELECT l.run_id, l.attempt, l.step, l.at, l.level, l.message "
-        f"FROM {batch.db.records('l', shape)}",
+        f"FROM {batch.db.records('l', LOG_SHAPE)}",
         {"l": to_json(values)},
     )
     moved.logs.extend({r.claim.run_id for r in reports if r.logs})
