@@ -66,6 +66,13 @@ class Settings(BaseSettings):
     beat_seconds: float = Field(
         default=15.0, gt=0, description="How often a worker renews its leases."
     )
+    worker_nice: int = Field(
+        default=10,
+        ge=0,
+        le=19,
+        description="How much the processes that execute steps yield to others on their machine, "
+        "such as the coordinator, the API and the database; 0 for not at all.",
+    )
     republish_seconds: float = Field(
         default=30.0,
         gt=0,

@@ -153,6 +153,7 @@ def _on_child(**_: Any) -> None:
     from billiard.process import current_process
 
     die_with_parent()
+    os.nice(get_settings().worker_nice)
     _worker.warden = None
     _worker.runner = None
     _worker.child_index = getattr(current_process(), "index", 0) or 0
