@@ -36,7 +36,7 @@ def make_canary(db: Database, definitions: Definitions, selected: Frozen) -> int
     previous = selected.previous(definitions, list(found))
 
     def work(conn: Connection) -> int | None:
-        backfill = expanding(db, conn, selected.backfill.id, lock=True)
+        backfill = expanding(db, conn, selected.backfill.id, lock=db.for_update)
         if backfill is None or backfill.canary_state != CanaryState.WAITING:
             return None
         keep_canary(db, conn, backfill.id, [(key, place) for key, (_, place) in found.items()])

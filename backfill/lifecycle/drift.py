@@ -60,7 +60,7 @@ def _write(
     partitions: Sequence[ExpandedPartition],
     previous: Mapping[str, str],
 ) -> int | None:
-    backfill = expanding(db, conn, selected.backfill.id, lock=True)
+    backfill = expanding(db, conn, selected.backfill.id, lock=db.for_update)
     if backfill is None or (current_sweep(backfill) or Sweep()) != sweep:
         return None
     existing = having_runs(db, conn, backfill, [p.key for p in partitions])

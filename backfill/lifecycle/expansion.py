@@ -1,8 +1,8 @@
 """Expansion: a backfill's frozen key ranges made into runs, chunk by chunk, resumable anywhere.
 
-The cursor moves in the transaction that makes the runs, under the backfill's row lock. It is a
-place, counted as when the selection was frozen; where the set has changed since, places no longer
-tell which partitions have their runs, and `drift` goes through them by key.
+The cursor moves in the transaction that makes the runs, under the backfill's lock. It is a place,
+counted as when the selection was frozen; where the set has changed since, places no longer tell
+which partitions have their runs, and `drift` goes through them by key.
 """
 
 from __future__ import annotations
@@ -16,20 +16,28 @@ from backfill.definitions.calls import Definitions, Expansion
 from backfill.lifecycle import moves
 from backfill.lifecycle.canaries import make_canary
 from backfill.lifecycle.drift import Sweep, current_sweep, sweep_chunk
-from backfill.lifecycle.frozen import Frozen, expanding, frozen, having_runs, new_run
+from backfill.lifecycle.frozen import (
+    EXPANDABLE,
+    Frozen,
+    expanding,
+    frozen,
+    having_runs,
+    new_run,
+)
 from backfill.lifecycle.guards import CanaryState, canary_keys
 from backfill.lifecycle.spanning import with_spans
 from backfill.states import BackfillMove
 from backfill.storage.database import Database
 
 
+class _GivenUp(Exception):
+    """Nothing is to be made after all; what was made is rolled back."""
+
+
 def expandable(db: Database, conn: Connection) -> list[int]:
     """Return the backfills that still have partitions to expand, oldest first."""
     rows = conn.execute(
-        db.sql(
-            "SELECT id FROM backfills WHERE state IN ('requested', 'running', 'paused') "
-            "AND expanded_at IS NULL ORDER BY priority DESC, id"
-        )
+        db.sql(f"SELECT id FROM backfills WHERE {EXPANDABLE} ORDER BY priority DESC, id")
     )
     return [row.id for row in rows]
 
@@ -57,7 +65,7 @@ def expand_chunk(
         made = sweep_chunk(db, definitions, selected, sweep or Sweep(), limit=limit)
     else:
         previous = selected.previous(definitions, chunk.keys)
-        made = db.transact(lambda conn: _write_chunk(db, conn, backfill, chunk, previous))
+        made = _written(db, backfill, chunk, previous)
     db.notify()
     return made
 
@@ -90,16 +98,35 @@ def _next_chunk(
     return found.without_first(known)
 
 
+def _written(
+    db: Database, seen: Row[Any], chunk: Expansion, previous: Mapping[str, str]
+) -> int | None:
+    try:
+        return db.transact(lambda conn: _write_chunk(db, conn, seen, chunk, previous))
+    except _GivenUp:
+        return None
+
+
 def _write_chunk(
     db: Database,
     conn: Connection,
     seen: Row[Any],
     chunk: Expansion,
     previous: Mapping[str, str],
-) -> int | None:
-    locked = expanding(db, conn, seen.id, lock=True)
+) -> int:
+    """Make the runs and move the cursor, beside whatever only counts or admits runs meanwhile.
+
+    Runs take long to write, and admission and folding must not wait for that. They take no full
+    row lock, so this one keeps out only those who do: who edits, cancels or settles. What else
+    moves the backfill, such as a breaker, is seen by the last statement.
+
+    Raises:
+        _GivenUp: Another expander was faster, or it is not to be expanded any more.
+    """
+    db.alone(conn, "expand", seen.id)
+    locked = expanding(db, conn, seen.id, lock=db.for_key_share)
     if locked is None or locked.expanded != seen.expanded:
-        return None
+        raise _GivenUp
     now = db.clock(conn)
     made = len(chunk.keys)
     places = range(locked.expanded, locked.expanded + made)
@@ -111,12 +138,15 @@ def _write_chunk(
     else:
         _create_runs(db, conn, locked, chunk, places, previous, now)
     done = locked.expanded + made >= locked.total
-    conn.execute(
+    moved = conn.execute(
         db.sql(
-            "UPDATE backfills SET expanded = expanded + :made, expanded_at = :at WHERE id = :id"
+            "UPDATE backfills SET expanded = expanded + :made, expanded_at = :at "
+            f"WHERE id = :id AND {EXPANDABLE}"
         ),
         {"made": made, "at": now if done else None, "id": seen.id},
     )
+    if moved.rowcount != 1:
+        raise _GivenUp
     moves.move_backfill(db, conn, seen.id, BackfillMove.START)
     return made
 

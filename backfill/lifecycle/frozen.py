@@ -17,6 +17,7 @@ from backfill.lifecycle.ordering import previous_keys, sort_of
 from backfill.lifecycle.submitting import QUEUE_TAG
 from backfill.storage.database import Database
 
+EXPANDABLE = "expanded_at IS NULL AND state IN ('requested', 'running', 'paused')"
 NOTHING_BEFORE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -63,9 +64,12 @@ def frozen(db: Database, conn: Connection, backfill: Row[Any]) -> Frozen:
 
 
 def expanding(
-    db: Database, conn: Connection, backfill_id: int, *, lock: bool = False
+    db: Database, conn: Connection, backfill_id: int, *, lock: str = ""
 ) -> Row[Any] | None:
-    """Return a backfill that still has partitions to expand, or None; under its lock if asked.
+    """Return a backfill that still has partitions to expand, or None.
+
+    Args:
+        lock: `db.for_update`, or what else it is to be locked by.
 
     It comes as its first generation, which every partition's first run belongs to.
     """
@@ -74,8 +78,8 @@ def expanding(
             "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, "
             "0 AS generation, max_failures, queue, ordering, swept_to, swept_new, canary, "
             "canary_state, sequential, depends_on_previous, partitions_per_run "
-            "FROM backfills WHERE id = :id AND expanded_at IS NULL "
-            "AND state IN ('requested', 'running', 'paused')" + (db.for_update if lock else "")
+            "FROM backfills WHERE id = :id "
+            f"AND {EXPANDABLE}{lock}"
         ),
         {"id": backfill_id},
     ).first()

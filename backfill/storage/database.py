@@ -247,6 +247,27 @@ class Database:
         return " FOR UPDATE" if self.postgres else ""
 
     @property
+    def for_no_key_update(self) -> str:
+        """As `for_update`, but beside those who only take care that the row stays as it is."""
+        return " FOR NO KEY UPDATE" if self.postgres else ""
+
+    @property
+    def for_key_share(self) -> str:
+        """Lock a row against `for_update`, and against nothing else: counts go on changing."""
+        return " FOR KEY SHARE" if self.postgres else ""
+
+    def alone(self, conn: Connection, what: str, number: int) -> None:
+        """Wait until nobody else does `what` to this number, and be the one until the commit.
+
+        SQLite has one writer at a time anyway.
+        """
+        if self.postgres:
+            conn.execute(
+                self.sql("SELECT pg_advisory_xact_lock(hashtextextended(:what, :number))"),
+                {"what": what, "number": number},
+            )
+
+    @property
     def feed_xid(self) -> str:
         """The expression that orders feed rows by visibility; see `models.feed`."""
         return "CAST(CAST(pg_current_xact_id() AS text) AS bigint)" if self.postgres else "0"

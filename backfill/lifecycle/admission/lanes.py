@@ -174,7 +174,7 @@ def read_lanes(db: Database, conn: Connection, settings: Settings) -> Lanes:
             "AND (b.windows IS NOT NULL OR (SELECT r.id FROM runs r "
             "WHERE r.backfill_id = b.id AND r.state = 'pending' AND r.ready "
             "ORDER BY r.sort, r.id LIMIT 1) IS NOT NULL) "
-            f"ORDER BY b.id{db.for_update}"
+            f"ORDER BY b.id{db.for_no_key_update}"
         )
     ).all()
     activity = read_activity(db, conn, settings)
