@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from fastapi import Response
 
@@ -18,7 +17,7 @@ from backfill.storage.queries.marks import Mark
 from backfill.storage.queries.matrix import Box, PartitionRow
 from backfill.storage.queries.overview import RUN_ROW, Counts
 
-SECOND = 1_000_000  # microseconds
+SECONDS_REMEMBERED = 10_000
 
 to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -44,10 +43,10 @@ def _members(values: Mapping[str, object] | None) -> list[str]:
 
 def row_text(row: PartitionRow, steps: Sequence[str], index: int | None) -> str:
     """Return a matrix row, its boxes in the order of the steps."""
-    boxes = row.boxes
+    boxes = map(row.boxes.__getitem__, steps)
     return (
         f'{{"key":{to_text(row.key)},"index":{_number(index)},'
-        f'"boxes":[{",".join([_box(boxes[step]) for step in steps])}],"runs":{row.runs},'
+        f'"boxes":[{_boxes(boxes)}],"runs":{row.runs},'
         f'"run_id":{_id(row.run_id)},"state":{_word(row.state)},'
         f'"backfill_id":{_id(row.backfill_id)},"started_at":{time_text(row.started_at)},'
         f'"finished_at":{time_text(row.finished_at)},"blocked":{to_text(row.blocked)},'
@@ -55,27 +54,22 @@ def row_text(row: PartitionRow, steps: Sequence[str], index: int | None) -> str:
     )
 
 
-def _box(box: Box) -> str:
-    status, run_id, attempt, started_at, finished_at, previous, marked = box
-    if run_id is None or attempt is None or started_at is None or finished_at is None:
-        told = (
-            f'"run_id":{_id(run_id)},"attempt":{_number(attempt)},'
-            f'"started_at":{time_text(started_at)},"finished_at":{time_text(finished_at)}'
+def _boxes(boxes: Iterable[Box]) -> str:
+    """Return the boxes of a row; most begin and end like the one before."""
+    written: list[str] = []
+    known: tuple[object, ...] = ()
+    for box in boxes:
+        status, run_id, attempt, started_at, finished_at, previous, marked = box
+        said = (status, run_id, attempt, previous, marked)
+        if said != known:
+            known = said
+            head = f'{{"status":"{status}","run_id":{_id(run_id)},"attempt":{_number(attempt)},'
+            tail = f',"previous":{_word(previous)},"marked":{to_text(marked)}}}'
+        written.append(
+            f'{head}"started_at":{time_text(started_at)},"finished_at":{time_text(finished_at)}'
+            f"{tail}"
         )
-    else:
-        told = (
-            f'"run_id":"{run_id}","attempt":{attempt},'
-            f'"started_at":{time_text(started_at)},"finished_at":{time_text(finished_at)}'
-        )
-    tail = _USUAL if previous is None and not marked else _unusual(previous, marked=marked)
-    return f'{{"status":"{status}",{told}{tail}'
-
-
-_USUAL = ',"previous":null,"marked":false}'
-
-
-def _unusual(previous: str | None, *, marked: bool) -> str:
-    return f',"previous":{_word(previous)},"marked":{"true" if marked else "false"}}}'
+    return ",".join(written)
 
 
 def _mark(mark: Mark | None) -> str:
@@ -103,13 +97,29 @@ def time_text(microseconds: int | None) -> str:
     """Return a time since the epoch as ISO 8601 in quotes."""
     if microseconds is None:
         return "null"
-    seconds, rest = divmod(microseconds, SECOND)
-    return f'{_second(seconds)}.{rest:06}Z"' if rest else f'{_second(seconds)}Z"'
+    second = microseconds // 1_000_000
+    rest = microseconds - second * 1_000_000
+    if not rest:
+        return _SECONDS[second] + 'Z"'
+    thousands = rest // 1_000
+    return _SECONDS[second] + _THOUSANDS[thousands] + _ONES[rest - thousands * 1_000]
 
 
-@lru_cache(maxsize=8_192)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime('"%Y-%m-%dT%H:%M:%S')
+class _Seconds(dict[int, str]):
+    """Seconds as text, the latest of them remembered: the thousands of a page share them."""
+
+    def __missing__(self, second: int) -> str:
+        if len(self) >= SECONDS_REMEMBERED:
+            self.clear()
+        text = datetime.fromtimestamp(second, UTC).strftime('"%Y-%m-%dT%H:%M:%S')
+        self[second] = text
+        return text
+
+
+# A time is put together of three parts: to format its microseconds would take twice the time.
+_SECONDS = _Seconds()
+_THOUSANDS = [f".{n:03}" for n in range(1_000)]
+_ONES = [f'{n:03}Z"' for n in range(1_000)]
 
 
 # -- the overview ---------------------------------------------------------------------------------
