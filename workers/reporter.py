@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +26,7 @@ from workers.salvaging import refusal, salvaged
 log = structlog.get_logger(__name__)
 
 LIVE_SECONDS = 0.25
-NOTIFY_SECONDS = 0.02
+RING_NS = 20_000_000
 BUSY_SECONDS = 0.1  # a commit so long ago means that more are coming
 BUSY_PATIENCE = 2
 GIVE_UP_SECONDS = 3600.0
@@ -114,13 +115,31 @@ class RunRecorder:
         return report
 
 
+class Ring(Protocol):
+    """When somebody of this worker last began to wake coordinator and API."""
+
+    rung_ns: int
+
+
 class Reporter:
-    """Commits reports in groups; one per worker process."""
+    """Commits reports in groups; one per worker process.
+
+    Args:
+        token_done: Called with each token whose every run is recorded.
+        ring: Shared by the processes of a worker: one of them rings for all, every RING_NS at
+            most. Who begins to ring after a commit rings for it.
+    """
 
     def __init__(
-        self, db: Database, settings: Settings, *, token_done: Callable[[int], None]
+        self,
+        db: Database,
+        settings: Settings,
+        *,
+        token_done: Callable[[int], None],
+        ring: Ring,
     ) -> None:
         self._db = db
+        self._last_ring = ring
         self._settings = settings
         self._token_done = token_done
         self._changed = threading.Condition()
@@ -131,8 +150,10 @@ class Reporter:
         self._hurry = False
         self._closing = False
         self._committing = False
+        self._commit_at = 0.0
         self._next_live = 0.0
-        self._notified = self._committed = 0.0
+        self._committed = 0.0
+        self._unheard_ns = 0  # when the last commit was that nobody may have rung for; 0: none
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
         self._thread.start()
 
@@ -152,6 +173,7 @@ class Reporter:
         with self._changed:
             self._ended.append(report)
             if len(self._ended) == 1:
+                self._commit_at = time.monotonic() + self._patience()
                 self._changed.notify()
 
     def flush(self, timeout: float = 30.0) -> bool:
@@ -176,20 +198,35 @@ class Reporter:
             batch = self._gather()
             if batch:
                 self._commit(batch)
+            if self._closing or self._until_ring() <= 0:
+                self._ring()
 
     def _gather(self) -> list[Report]:
-        """Wait for something to say; let more of it gather for a few milliseconds."""
+        """Wait for something to do; let what ended gather for some milliseconds.
+
+        Returns an empty list where there is only somebody to be woken.
+        """
         with self._changed:
-            while not self._ended and not self._closing:
-                self._changed.wait(LIVE_SECONDS)
-                if not self._ended and time.monotonic() >= self._next_live:
-                    break
-            if self._ended and not self._hurry and not self._closing:
-                self._changed.wait_for(lambda: self._hurry or self._closing, self._patience())
-            batch, self._ended = self._ended, []
-            self._hurry = False
+            while not self._closing and (seconds := self._until_due()) > 0:
+                self._changed.wait(seconds)
+            batch: list[Report] = []
+            if self._closing or self._until_commit() <= 0:
+                batch, self._ended = self._ended, []
+                self._hurry = False
             self._committing = bool(batch)
         return batch + self._live_report(batch)
+
+    def _until_due(self) -> float:
+        """Return in how many seconds there is something to do; not more than LIVE_SECONDS."""
+        live = LIVE_SECONDS
+        if self._active is not None and not self._ended:
+            live = self._next_live - time.monotonic()
+        return min(self._until_commit(), live, self._until_ring())
+
+    def _until_commit(self) -> float:
+        if not self._ended:
+            return LIVE_SECONDS
+        return 0.0 if self._hurry else self._commit_at - time.monotonic()
 
     def _patience(self) -> float:
         """Return for how many seconds reports gather: longer while one commit follows another."""
@@ -218,7 +255,7 @@ class Reporter:
         except Exception as error:  # whatever it is, this thread must go on
             self._one_by_one(batch, error)
         self._done(batch)
-        self._ring()
+        self._unheard_ns = time.monotonic_ns()
 
     def _one_by_one(self, batch: list[Report], error: Exception) -> None:
         """Keep one report that cannot be written from taking the others with it."""
@@ -273,12 +310,18 @@ class Reporter:
             self._committed = time.monotonic()
             self._changed.notify_all()
 
+    def _until_ring(self) -> float:
+        """Return in how many seconds somebody has to ring for the last commit."""
+        if self._last_ring.rung_ns >= self._unheard_ns:
+            self._unheard_ns = 0
+        if not self._unheard_ns:
+            return LIVE_SECONDS
+        return (self._last_ring.rung_ns + RING_NS - time.monotonic_ns()) / 1e9
+
     def _ring(self) -> None:
-        """Wake coordinator and API, at most every few milliseconds."""
-        now = time.monotonic()
-        if now - self._notified >= NOTIFY_SECONDS:
-            self._notified = now
-            try:
-                self._db.notify()
-            except SQLAlchemyError as error:
-                log.warning("reporter.notify_failed", error=str(error)[:200])
+        """Wake coordinator and API."""
+        self._last_ring.rung_ns = time.monotonic_ns()
+        try:
+            self._db.notify()
+        except SQLAlchemyError as error:
+            log.warning("reporter.notify_failed", error=str(error)[:200])

@@ -63,7 +63,7 @@ class Runner:
         self._db = Database(url, pool_size=2, tuning=BY_ID)
         # A claim lost in a database crash is only run again: it need not wait for the disk.
         self._claims = Database(url, relaxed=True, pool_size=1, tuning=BY_ID)
-        self._reporter = Reporter(self._db, settings, token_done=slot.drop)
+        self._reporter = Reporter(self._db, settings, token_done=slot.drop, ring=slot)
         self._outputs = FileOutputStore(settings.effective_storage_url())
         self._preparer = Preparer(settings, self._claims)
         self._cancel_seen = slot.cancel_count

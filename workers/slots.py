@@ -2,7 +2,8 @@
 
 The parent renews the leases of living children from here, so a step that holds the interpreter
 lock does not look dead; it sees at once what a dead child held; and it tells children to hand
-back or to look for cancels. Every field has one writer and is eight bytes, stored in one go.
+back or to look for cancels. Every field is eight bytes, stored in one go, and has one writer; when
+the coordinator was rung for last any child may say.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ TOKENS = 32
 _PID, _RUN, _CANCEL_SEEN, _RELEASE, _DEADLINE = range(5)
 _HEADER = 5
 _WIDTH = _HEADER + TOKENS
-_WORKER, _SURE_UNTIL = range(2)
-_SHARED = 2
+_WORKER, _SURE_UNTIL, _RUNG = range(3)
+_SHARED = 3
 
 
 class Board:
@@ -151,6 +152,15 @@ class Slot:
         """Whether no lease was renewed for so long that another worker may have the runs."""
         until = self._shared[_SURE_UNTIL]
         return bool(until) and time.monotonic_ns() > until
+
+    @property
+    def rung_ns(self) -> int:
+        """When a child of this worker last began to wake the coordinator (monotonic)."""
+        return int(self._shared[_RUNG])
+
+    @rung_ns.setter
+    def rung_ns(self, value: int) -> None:
+        self._shared[_RUNG] = value
 
     @property
     def release(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,12 +88,20 @@ def test_an_error_of_the_run_itself_is_told_without_a_step() -> None:
 
 
 @dataclass
+class SharedRing:
+    """When somebody last rang."""
+
+    rung_ns: int = 0
+
+
+@dataclass
 class Desk:
     """A house, a reporter in it, and the tokens it has given back."""
 
     house: House
     reporter: Reporter
     given_back: list[int]
+    ring: SharedRing
 
     def attempts(self, count: int = 1) -> list[RunRecorder]:
         """Claim runs, each under a token of its own."""
@@ -100,6 +110,9 @@ class Desk:
         for claim in claims:
             self.reporter.expect(claim.token, 1)
         return [recorder(claim) for claim in claims]
+
+    def rang_after(self, then_ns: int) -> bool:
+        return self.ring.rung_ns > then_ns
 
     def end(self, attempt: RunRecorder, outcome: RunOutcome = DONE) -> None:
         self.reporter.finish(attempt.end(outcome, at=9, busy_us=1))
@@ -120,11 +133,26 @@ def desk(sqlite_databases: SQLiteFiles, tmp_path: Path) -> Iterator[Desk]:
         house = House(Database(url), definitions, settings)
         given_back: list[int] = []
         own = Database(url)
-        reporter = Reporter(own, settings, token_done=given_back.append)
-        yield Desk(house, reporter, given_back)
+        ring = SharedRing()
+        reporter = Reporter(own, settings, token_done=given_back.append, ring=ring)
+        yield Desk(house, reporter, given_back, ring)
         reporter.close()
         own.dispose()
         house.db.dispose()
+
+
+def test_whoever_commits_sees_that_somebody_rings_afterwards(desk: Desk) -> None:
+    attempts = desk.attempts(3)
+    desk.end(attempts[0])
+    assert desk.reporter.flush()
+    wait_until(lambda: desk.ring.rung_ns, "the first ring")
+    for attempt in attempts[1:]:  # the others follow so closely that none rings at once
+        before = time.monotonic_ns()
+        desk.ring.rung_ns = before
+        desk.end(attempt)
+        assert desk.reporter.flush()
+        assert desk.state(attempt) == "succeeded"
+        wait_until(partial(desk.rang_after, before), "a ring after the commit")
 
 
 def test_ends_are_committed_and_their_tokens_given_back(desk: Desk) -> None:
