@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         "have 0 unless they say otherwise.",
     )
     pack_seconds: float = Field(
-        default=0.1,
+        default=0.25,
         ge=0,
         description="At most this much work of tiny runs goes into one message; 0: one run each.",
     )
