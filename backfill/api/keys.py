@@ -71,25 +71,28 @@ def key_page(
         NotFound: No such set, or it lacks the key to start at.
         CursorInvalid: The cursor is not one of this list.
     """
-    count = definitions.count(set_name, at)
-    step = 1 if order is Order.OLDEST else -1
-    first = 0 if order is Order.OLDEST else count - 1
+    key: str | None = None
     if cursor is not None:
-        key, index = decode_place(cursor)
-        found = None if key_problem(key) else _index(definitions, set_name, key, at)
-        first = (index if found is None else found) + step
+        key, place = decode_place(cursor)
+        key = None if key_problem(key) else key
     elif start is not None:
-        first = _required(definitions, set_name, start, at)
-    elif place is not None:
-        first = max(min(place, count - 1), 0)
-    if order is Order.OLDEST:
-        low, high = first, min(first + limit, count)
-    else:
-        low, high = max(first - limit + 1, 0), min(first + 1, count)
-    keys = definitions.page(set_name, low, high, at) if low < high else ()
-    places = list(enumerate(keys, start=low))[::step]
-    more = bool(places) and 0 <= places[-1][0] + step < count
-    return KeyPage(places, count, encode(places[-1][1], places[-1][0]) if more else None)
+        key, place = require_key(start), None
+    backward = order is Order.NEWEST
+    found = definitions.listing(
+        set_name,
+        at,
+        limit=limit,
+        backward=backward,
+        key=key,
+        place=place,
+        skip=cursor is not None,
+    )
+    if key is not None and place is None and found.found is None:
+        raise NotFound(f'Partition set "{set_name}" has no partition "{key}".', partition=key)
+    step = -1 if backward else 1
+    places = list(enumerate(found.keys, start=found.start))[::step]
+    more = bool(places) and 0 <= places[-1][0] + step < found.size
+    return KeyPage(places, found.size, encode(places[-1][1], places[-1][0]) if more else None)
 
 
 def require_key(key: str) -> str:
@@ -98,14 +101,3 @@ def require_key(key: str) -> str:
     if problem:
         raise Invalid(f"A partition key {problem}.")
     return key
-
-
-def _index(definitions: Definitions, set_name: str, key: str, at: datetime) -> int | None:
-    return definitions.index_of(set_name, [key], at)[0]
-
-
-def _required(definitions: Definitions, set_name: str, key: str, at: datetime) -> int:
-    index = _index(definitions, set_name, require_key(key), at)
-    if index is None:
-        raise NotFound(f'Partition set "{set_name}" has no partition "{key}".', partition=key)
-    return index

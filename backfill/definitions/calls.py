@@ -72,6 +72,21 @@ class SelectionResult:
         )
 
 
+class Listing(NamedTuple):
+    """Consecutive keys of a set.
+
+    Attributes:
+        size: How many the set has.
+        found: Where the key stands that was asked for; None when the set lacks it, or for none.
+        start: Where the first of the keys stands.
+    """
+
+    size: int
+    found: int | None
+    start: int
+    keys: Sequence[str]
+
+
 class ExpandedPartition(NamedTuple):
     """A partition to make a run of, with the tags that its set's function gives it."""
 
@@ -202,6 +217,28 @@ class Definitions(Protocol):
 
     def page(self, set_name: str, start: int, stop: int, at: datetime) -> Sequence[str]:
         """Return the keys with start <= index < stop, clipped to the set."""
+        ...
+
+    def listing(
+        self,
+        set_name: str,
+        at: datetime,
+        *,
+        limit: int,
+        backward: bool,
+        key: str | None = None,
+        place: int | None = None,
+        skip: bool = False,
+    ) -> Listing:
+        """Return the keys from a key on, or to it: a page in one call.
+
+        Args:
+            backward: The keys before the one asked for, with it, instead of those behind it.
+            key: Where to begin; without any at an end of the set.
+            place: Where to begin when there is no such key; beyond the end is the end. Without
+                it there are no keys then.
+            skip: Begin next to it.
+        """
         ...
 
     def index_of(self, set_name: str, keys: Sequence[str], at: datetime) -> Sequence[int | None]:

@@ -10,6 +10,7 @@ from typing import Any
 from backfill.definitions.calls import (
     Expansion,
     KeyRange,
+    Listing,
     PartitionProblem,
     ResolvedConfig,
     SelectionResult,
@@ -88,6 +89,36 @@ class LocalDefinitions:
 
     def page(self, set_name: str, start: int, stop: int, at: datetime) -> Sequence[str]:
         return self._keys(set_name, at).slice(start, stop)
+
+    def listing(
+        self,
+        set_name: str,
+        at: datetime,
+        *,
+        limit: int,
+        backward: bool,
+        key: str | None = None,
+        place: int | None = None,
+        skip: bool = False,
+    ) -> Listing:
+        space = self._keys(set_name, at)
+        count = len(space)
+        found = None if key is None else space.index_of(key)
+        if found is not None:
+            first = found
+        elif place is not None:
+            first = place if skip else max(min(place, count - 1), 0)
+        elif key is not None:
+            return Listing(count, None, 0, ())
+        else:
+            first = count - 1 if backward else 0
+        if backward:
+            last = first - skip
+            low, high = max(last - limit + 1, 0), min(last + 1, count)
+        else:
+            low = first + skip
+            high = min(low + limit, count)
+        return Listing(count, found, low, space.slice(low, high) if low < high else ())
 
     def index_of(self, set_name: str, keys: Sequence[str], at: datetime) -> Sequence[int | None]:
         space = self._keys(set_name, at)

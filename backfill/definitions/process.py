@@ -10,6 +10,7 @@ from typing import Any, Self
 from backfill.definitions.calls import (
     Expansion,
     KeyRange,
+    Listing,
     PartitionProblem,
     ResolvedConfig,
     SelectionResult,
@@ -92,6 +93,29 @@ class DefinitionsProcess:
     def page(self, set_name: str, start: int, stop: int, at: datetime) -> Sequence[str]:
         keys: list[str] = self._list("page", set_name, at, start=start, stop=stop)
         return keys
+
+    def listing(
+        self,
+        set_name: str,
+        at: datetime,
+        *,
+        limit: int,
+        backward: bool,
+        key: str | None = None,
+        place: int | None = None,
+        skip: bool = False,
+    ) -> Listing:
+        told = self._list(
+            "listing",
+            set_name,
+            at,
+            limit=limit,
+            backward=backward,
+            key=key,
+            place=place,
+            skip=skip,
+        )
+        return Listing(*told)
 
     def index_of(self, set_name: str, keys: Sequence[str], at: datetime) -> Sequence[int | None]:
         indexes: list[int | None] = self._list("index_of", set_name, at, keys=list(keys))

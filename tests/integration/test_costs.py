@@ -180,8 +180,8 @@ def row_versions(house: House) -> Counter[str]:
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/partition-sets/days/matrix?limit=60", 4),
-        ("/partition-sets/days/overview?buckets=20", 4),
+        ("/partition-sets/days/matrix?limit=60", 3),
+        ("/partition-sets/days/overview?buckets=20", 3),
         ("/backfills", 5),
         ("/backfills/1", 5),
         ("/backfills/1/runs?limit=60", 5),

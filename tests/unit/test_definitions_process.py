@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from backfill.definitions.calls import KeyRange
+from backfill.definitions.calls import KeyRange, Listing
 from backfill.definitions.process import DefinitionsProcess
 from backfill.errors import (
     DefinitionError,
@@ -139,6 +139,8 @@ def test_keys_are_counted_paged_and_found(shop: DefinitionsProcess) -> None:
     assert shop.count("days", AT) == 31
     assert shop.page("days", 29, 40, AT) == ["2020-05-30", "2020-05-31"]
     assert shop.index_of("days", ["2020-05-31", "2020-06-01"], AT) == [30, None]
+    listed = shop.listing("days", AT, limit=2, backward=True, key="2020-05-31", skip=True)
+    assert listed == Listing(31, 30, 28, ["2020-05-29", "2020-05-30"])
     assert shop.count("daily", AT) == 7457
 
 

@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 
 from backfill.states import BoxStatus
 from backfill.storage.database import Database
-from backfill.storage.queries.blocks import blocks_of
-from backfill.storage.queries.marks import WHOLE, Mark, marks_of
+from backfill.storage.queries.marks import WHOLE, Mark
 
 if TYPE_CHECKING:
     from backfill.storage.queries.matrix import Box, PartitionRow
@@ -28,11 +27,35 @@ def with_guards(
     shows the outcome. A block shows wherever nothing succeeded and nothing runs.
     """
     keys = [row.key for row in rows]
-    marks = marks_of(db, conn, set_name, keys)
-    blocks = blocks_of(db, conn, set_name, keys)
+    marks, blocks = _said_of(db, conn, set_name, keys)
     if not marks and not blocks:
         return list(rows)
     return [_guarded(row, marks.get(row.key, {}), blocks.get(row.key)) for row in rows]
+
+
+def _said_of(
+    db: Database, conn: Connection, set_name: str, keys: Sequence[str]
+) -> tuple[dict[str, dict[str, Mark]], dict[str, str]]:
+    """Return every mark on these partitions by step, and why which are blocked; one statement."""
+    of_set = "set_id = (SELECT id FROM partition_sets WHERE name = :set)"
+    rows = conn.execute(
+        db.sql(
+            "SELECT partition, step, status, marked_at, note, marked_by FROM outcome_marks "
+            f"WHERE {of_set} AND {db.one_of_texts('partition', 'keys')} UNION ALL "
+            "SELECT b.partition, NULL, NULL, NULL, k.reason, NULL FROM blocked_partitions b "
+            f"JOIN blocks k ON k.id = b.block_id WHERE b.{of_set} "
+            f"AND {db.one_of_texts('b.partition', 'keys')}"
+        ),
+        {"set": set_name, "keys": db.texts(keys)},
+    )
+    marks: dict[str, dict[str, Mark]] = {}
+    blocks: dict[str, str] = {}
+    for partition, step, status, at, note, by in rows:
+        if step is None:
+            blocks[partition] = note
+        else:
+            marks.setdefault(partition, {})[step] = Mark(BoxStatus(status), at, note, by)
+    return marks, blocks
 
 
 def spoken_of(db: Database, conn: Connection, set_name: str, keys: Sequence[str]) -> set[str]:

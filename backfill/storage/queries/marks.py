@@ -78,24 +78,6 @@ def standing_marks(
     return {row.partition: _mark(row) for row in rows}
 
 
-def marks_of(
-    db: Database, conn: Connection, set_name: str, keys: Sequence[str]
-) -> dict[str, dict[str, Mark]]:
-    """Return every mark on these partitions, by partition and step, whether it stands or not."""
-    rows = conn.execute(
-        db.sql(
-            "SELECT partition, step, status, marked_at, note, marked_by FROM outcome_marks "
-            "WHERE set_id = (SELECT id FROM partition_sets WHERE name = :set) "
-            f"AND {db.one_of_texts('partition', 'keys')}"
-        ),
-        {"set": set_name, "keys": db.texts(keys)},
-    )
-    found: dict[str, dict[str, Mark]] = {}
-    for row in rows:
-        found.setdefault(row.partition, {})[row.step] = _mark(row)
-    return found
-
-
 def list_marks(
     db: Database,
     conn: Connection,
