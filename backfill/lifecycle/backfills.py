@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from backfill.errors import Conflict, no_backfill
 from backfill.lifecycle import guards, moves
-from backfill.lifecycle.expansion import expand_chunk, expandable
+from backfill.lifecycle.expansion import SMALL, expand_chunk, expand_small, expandable
 from backfill.lifecycle.requests import BackfillRequest
 from backfill.lifecycle.submitting import Submitted, submit
 from backfill.lifecycle.telling import note_event
@@ -21,11 +21,13 @@ from backfill.states import BackfillMove, BackfillState
 from backfill.storage.database import Database
 
 __all__ = [
+    "SMALL",
     "BackfillRequest",
     "Submitted",
     "cancel",
     "cancel_chunk",
     "expand_chunk",
+    "expand_small",
     "expandable",
     "pause",
     "resume",

@@ -8,11 +8,14 @@ which partitions have their runs, and `drift` goes through them by key.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, Row
+from sqlalchemy.exc import DBAPIError
 
 from backfill.definitions.calls import Definitions, Expansion
+from backfill.errors import BackfillError, Unavailable
 from backfill.lifecycle import moves
 from backfill.lifecycle.canaries import make_canary
 from backfill.lifecycle.drift import Sweep, current_sweep, sweep_chunk
@@ -26,8 +29,11 @@ from backfill.lifecycle.frozen import (
 )
 from backfill.lifecycle.guards import CanaryState, canary_keys
 from backfill.lifecycle.spanning import with_spans
+from backfill.lifecycle.submitting import Submitted
 from backfill.states import BackfillMove
 from backfill.storage.database import Database
+
+SMALL = 100  # partitions, which take about as long to expand as to submit
 
 
 class _GivenUp(Exception):
@@ -68,6 +74,21 @@ def expand_chunk(
         made = _written(db, backfill, chunk, previous)
     db.notify()
     return made
+
+
+def expand_small(db: Database, definitions: Definitions, submitted: Submitted) -> None:
+    """Make the runs of a small backfill right after its submit, without waiting for anybody.
+
+    Nothing is lost when this fails or its process dies: the coordinator does the same, sees that
+    it was done, or says why it cannot be.
+    """
+    if not submitted.created or submitted.total > SMALL:
+        return
+    with suppress(DBAPIError, Unavailable):
+        try:
+            expand_chunk(db, definitions, submitted.backfill_id, limit=SMALL)
+        except BackfillError:
+            db.notify()
 
 
 def _next_chunk(

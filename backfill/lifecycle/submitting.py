@@ -57,6 +57,7 @@ def submit(
     at: datetime,
     limit: int,
     planned: Mapping[str, int] | None = None,
+    wake_above: int = 0,
 ) -> Submitted:
     """Freeze the selection and request the backfill; runs are made by the coordinator.
 
@@ -64,6 +65,8 @@ def submit(
         at: The moment the set is looked at, timezone-aware.
         limit: A selection of more partitions is refused.
         planned: The counts of a plan; the answer says what changed since.
+        wake_above: For fewer partitions nobody is woken: whoever submits makes their runs himself
+            (see `expand_small`), and the coordinator only comes to them when that fails.
 
     Raises:
         NotFound: No such partition set.
@@ -95,7 +98,8 @@ def submit(
         if known is None:
             raise
         return known if request.idempotency_key else replace(known, created=True)
-    db.notify()
+    if submitted.total > wake_above:
+        db.notify()
     if planned is None:
         return submitted
     return replace(submitted, changes=changes(planned, groups_of(choice)))

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from backfill.coordinator.expanding import Expander
-from backfill.errors import Unavailable
-from backfill.lifecycle import backfills
-from tests.support.house import House
+from backfill.errors import DefinitionsUnavailable, Unavailable
+from backfill.lifecycle import backfills, moves
+from backfill.lifecycle.frozen import expanding
+from backfill.lifecycle.locking import locked
+from backfill.storage.database import Database
+from tests.support.databases import PostgresDatabases, one_database
+from tests.support.failpoints import every_crash
+from tests.support.house import NOON, House, open_house
 from tests.support.waiting import wait_until
 
 
@@ -145,3 +154,123 @@ def test_it_begins_nothing_while_another_leads(
     wait_until(lambda: house.states(backfill_id), "the chunk under way ends")
     one.close()
     assert house.states(backfill_id) == {"pending": 1}
+
+
+def submitted(house: House, selection: str) -> backfills.Submitted:
+    """Submit as the API does: nobody is woken for a small backfill."""
+    request = backfills.BackfillRequest("days", selection, reprocess="all")
+    return backfills.submit(
+        house.db, house.definitions, request, at=NOON, limit=1000, wake_above=backfills.SMALL
+    )
+
+
+def test_a_small_backfill_needs_no_coordinator_to_be_expanded(house: House) -> None:
+    one = submitted(house, "[day-00...day-04]")
+    backfills.expand_small(house.db, house.definitions, one)
+    assert house.states(one.backfill_id) == {"pending": 5}
+    assert all_expanded(house)()
+
+
+def test_what_was_submitted_before_or_is_big_is_left_to_the_coordinator(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backfill.lifecycle.expansion.SMALL", 4)
+    big = submitted(house, "[day-00...day-04]")
+    again = replace(submitted(house, "day-01"), created=False)
+    for one in (big, again):
+        backfills.expand_small(house.db, house.definitions, one)
+        assert house.states(one.backfill_id) == {}
+
+
+def test_whoever_submitted_and_the_coordinator_make_every_run_once(
+    house: House, expander: Callable[[], Expander], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ask for the partitions before either of them has made a run."""
+    both = threading.Barrier(2)
+    expand = house.definitions.expand
+
+    def together(*given: Any, **options: Any) -> Any:
+        found = expand(*given, **options)
+        with suppress(threading.BrokenBarrierError):  # who comes later comes alone
+            both.wait(2)
+        return found
+
+    one = submitted(house, "[day-00...day-09]")
+    monkeypatch.setattr(house.definitions, "expand", together)
+    expander().go_on()
+    backfills.expand_small(house.db, house.definitions, one)
+    wait_until(all_expanded(house), "it is expanded")
+    house.fold()
+    assert house.states(one.backfill_id) == {"pending": 10}
+    row = house.backfill(one.backfill_id)
+    assert (row.expanded, row.total, row.pending) == (10, 10, 10)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DefinitionsUnavailable("No module named shop"),
+        Unavailable("The database cannot be reached."),
+        OperationalError("COPY", {}, ValueError("gone"), connection_invalidated=True),
+    ],
+)
+def test_what_cannot_be_expanded_after_its_submit_is_expanded_later(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    one = submitted(house, "[day-00...day-04]")
+    with monkeypatch.context() as patched:
+        patched.setattr(house.definitions, "expand", failing)
+        backfills.expand_small(house.db, house.definitions, one)
+    assert house.states(one.backfill_id) == {}
+    assert house.expand(one.backfill_id) == 5
+
+
+def test_a_process_that_dies_after_a_submit_leaves_nothing_half(house: House) -> None:
+    one = submitted(house, "[day-00...day-04]")
+    for _ in every_crash(
+        house.db, lambda: backfills.expand_small(house.db, house.definitions, one)
+    ):
+        assert house.states(one.backfill_id) in ({}, {"pending": 5})
+    house.expand(one.backfill_id)
+    assert house.states(one.backfill_id) == {"pending": 5}
+
+
+def test_a_backfill_given_up_while_its_runs_are_written_has_none_of_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A move that takes no lock of the whole row, as of a breaker, is seen at the end."""
+    backfill_id = house.submit("[day-00...day-04]")
+    create = moves.create_plain_runs
+
+    def meanwhile(db: Database, conn: Connection, *rest: Any) -> None:
+        create(db, conn, *rest)
+        conn.execute(db.sql("UPDATE backfills SET state = 'canceling' WHERE id = 1"))
+
+    monkeypatch.setattr("backfill.lifecycle.moves.create_plain_runs", meanwhile)
+    assert house.expand(backfill_id) is None
+    assert house.states(backfill_id) == {}
+
+
+@pytest.mark.postgres
+def test_nobody_who_counts_or_admits_waits_for_runs_that_are_written(
+    postgres_databases: PostgresDatabases, tmp_path: Path
+) -> None:
+    with one_database(postgres_databases) as url, open_house(url, tmp_path) as house:
+        house.worker(slots=4)
+        backfill_id = house.submit("[day-00...day-19]")
+        house.expand(backfill_id, limit=5)
+        with house.db.write() as conn:  # as a chunk that is being written
+            house.db.alone(conn, "expand", backfill_id)
+            expanding(house.db, conn, backfill_id, lock=house.db.for_key_share)
+            house.fold()
+            runs = house.admitted()
+            assert len(runs) == 5
+            house.succeed(*house.claim(runs))
+        with house.db.write() as conn, house.db.write() as other:
+            expanding(house.db, conn, backfill_id, lock=house.db.for_key_share)
+            other.exec_driver_sql("SET LOCAL lock_timeout = '20ms'")
+            with pytest.raises(OperationalError, match="lock timeout"):  # as who edits or cancels
+                locked(house.db, other, backfill_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Response
 
 from backfill.api.asking import as_request
 from backfill.api.context import Actor, Api, Context, Cursor, IdPath, KeyHeader, Limit, NameQuery
@@ -73,6 +73,7 @@ def submit_backfill(
     actor: Actor,
     body: BackfillRequest,
     response: Response,
+    afterwards: BackgroundTasks,
     idempotency_key: KeyHeader = None,
 ) -> Submitted:
     """Submit a backfill: its selection is frozen, its runs are made by the coordinator."""
@@ -83,7 +84,9 @@ def submit_backfill(
         at=api.clock(),
         limit=api.settings.max_partitions,
         planned=body.planned,
+        wake_above=backfills.SMALL,
     )
+    afterwards.add_task(backfills.expand_small, api.db, api.definitions, submitted)
     response.status_code = 201 if submitted.created else 200
     shown = _shown(api, submitted.backfill_id)
     return Submitted.model_validate({**dict(shown), "changes": submitted.changes})

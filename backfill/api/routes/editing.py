@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, BackgroundTasks, Header, Response
 from pydantic import ValidationError
 
 from backfill.api.asking import as_request
@@ -96,6 +96,7 @@ def clone_backfill(
     actor: Actor,
     backfill_id: IdPath,
     response: Response,
+    afterwards: BackgroundTasks,
     body: BackfillClone | None = None,
     idempotency_key: Annotated[
         str | None,
@@ -118,7 +119,9 @@ def clone_backfill(
         replace(asked, cloned_from=backfill_id),
         at=api.clock(),
         limit=api.settings.max_partitions,
+        wake_above=backfills.SMALL,
     )
+    afterwards.add_task(backfills.expand_small, api.db, api.definitions, submitted)
     response.status_code = 201 if submitted.created else 200
     shown = _shown(api, submitted.backfill_id)
     return Submitted.model_validate({**dict(shown), "changes": submitted.changes})
