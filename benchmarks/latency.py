@@ -1,10 +1,10 @@
 """`python -m benchmarks.latency`: one partition from submit to its first step, and to the screen.
 
-One partition at a time is submitted as a backfill, or launched as a run, on PostgreSQL and Valkey
-with 2 prefork workers, the API and a client of its live events. Measured for each: the submit's
-answer to the start of the first step, and the end of the last step to its event at a client and
-to the API's own answer. First idle, then while backfills of lower priority keep `--pending` runs
-waiting and every worker busy.
+One partition at a time is submitted to the API as a backfill, or launched as a run, on PostgreSQL
+and Valkey with 2 prefork workers and a client of the API's live events. Measured for each: the
+submit's answer to the start of the first step, and the end of the last step to its event at a
+client and to the API's own answer. First idle, then while backfills of lower priority keep
+`--pending` runs waiting and every worker busy.
 """
 
 from __future__ import annotations
@@ -82,14 +82,13 @@ class Prober:
         """Probe a backfill of one partition."""
 
         def submit(index: int) -> None:
-            windows.backfill(
-                self._db,
-                self._definitions,
-                1,
-                first=index,
-                set_name=windows.PROBES,
-                priority=100,
-            )
+            body = {
+                "partition_set": windows.PROBES,
+                "selection": windows.selection(1, index),
+                "reprocess": "all",
+                "priority": 100,
+            }
+            self._client.post("/backfills", json=body).raise_for_status()
 
         self._probe(submit, into)
 
