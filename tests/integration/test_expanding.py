@@ -269,8 +269,21 @@ def test_nobody_who_counts_or_admits_waits_for_runs_that_are_written(
             runs = house.admitted()
             assert len(runs) == 5
             house.succeed(*house.claim(runs))
-        with house.db.write() as conn, house.db.write() as other:
-            expanding(house.db, conn, backfill_id, lock=house.db.for_key_share)
+
+
+@pytest.mark.postgres
+def test_who_cancels_waits_for_runs_that_are_written(
+    postgres_databases: PostgresDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = moves.create_plain_runs
+
+    def meanwhile(db: Database, conn: Connection, *rest: Any) -> None:
+        create(db, conn, *rest)
+        with db.write() as other:
             other.exec_driver_sql("SET LOCAL lock_timeout = '20ms'")
-            with pytest.raises(OperationalError, match="lock timeout"):  # as who edits or cancels
-                locked(house.db, other, backfill_id)
+            with pytest.raises(OperationalError, match="lock timeout"):
+                locked(db, other, 1)
+
+    monkeypatch.setattr("backfill.lifecycle.moves.create_plain_runs", meanwhile)
+    with one_database(postgres_databases) as url, open_house(url, tmp_path) as house:
+        assert house.expand(house.submit("[day-00...day-04]")) == 5

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 LIFECYCLE = "backfill/lifecycle"
 PLAIN = "tests/integration/test_succeeding.py"
+EXPANDING = "tests/integration/test_expanding.py"
 RACES = "tests/integration/test_races.py"
 GUARD_RACES = "tests/integration/test_guard_races.py"
 ATTEMPTS = "tests/integration/test_lifecycle_attempts.py"
@@ -197,6 +198,27 @@ MUTANTS = (
         (f"{RACES}::test_two_expanders_make_every_run_once[sqlite]",),
     ),
     Mutant(
+        "expansion: one at a time",
+        f"{LIFECYCLE}/expansion.py",
+        '    db.alone(conn, "expand", seen.id)\n',
+        "",
+        (f"{RACES}::test_two_expanders_make_every_run_once[postgresql]",),
+    ),
+    Mutant(
+        "expansion: not of what was given up meanwhile",
+        f"{LIFECYCLE}/expansion.py",
+        "if moved.rowcount != 1:",
+        "if False:",
+        (f"{EXPANDING}::test_a_backfill_given_up_while_its_runs_are_written_has_none_of_them",),
+    ),
+    Mutant(
+        "expansion: kept from who cancels",
+        f"{LIFECYCLE}/expansion.py",
+        "lock=db.for_key_share",
+        'lock=""',
+        (f"{EXPANDING}::test_who_cancels_waits_for_runs_that_are_written",),
+    ),
+    Mutant(
         "limits: summed under the leader's lock",
         f"{LIFECYCLE}/fleet.py",
         "WHERE name = :name{db.for_update}",
@@ -206,7 +228,7 @@ MUTANTS = (
     Mutant(
         "limits: the backfill's row is locked by admission",
         f"{LIFECYCLE}/admission/lanes.py",
-        'f"ORDER BY b.id{db.for_update}"',
+        'f"ORDER BY b.id{db.for_no_key_update}"',
         '"ORDER BY b.id"',
         (f"{RACES}::test_nothing_is_admitted_past_a_cancel[postgresql]",),
     ),
