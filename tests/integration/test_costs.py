@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import event
 
 from backfill.api.app import create_app
+from backfill.definitions.calls import Definitions
 from backfill.lifecycle import folding
 from backfill.settings import Settings
 from tests.support.databases import PostgresDatabases, one_database
@@ -200,3 +202,28 @@ def test_a_page_takes_few_statements(house: House, path: str, most: int) -> None
             assert api.get(f"/api/v1{path}").status_code == 200
     asked = [s for s in seen if "FROM feed" not in s]  # the reader of live events has its own
     assert len(asked) <= most, asked
+
+
+class Asked:
+    """Definitions that note what they are asked beside the catalog."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._definitions = definitions
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "catalog":
+            self.calls.append(name)
+        return getattr(self._definitions, name)
+
+
+@pytest.mark.parametrize("path", ["matrix?limit=5&start=day-03", "matrix?place=7", "overview"])
+def test_a_page_asks_the_definitions_about_the_set_as_seldom_as_it_can(
+    house: House, path: str
+) -> None:
+    asked = Asked(house.definitions)
+    app = create_app(house.settings, house.db, cast(Definitions, asked), clock=lambda: NOON)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as api:
+        assert api.get(f"/api/v1/partition-sets/days/{path}").status_code == 200
+    # the keys of a small overview are read besides how many there are
+    assert asked.calls == (["count", "page"] if path == "overview" else ["listing"])

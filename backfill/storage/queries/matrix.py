@@ -121,8 +121,7 @@ def matrix_page(
         previous: Say also what each box showed before its run.
     """
     partitions = _partitions(db, conn, set_name, keys, only or RunFilter())
-    newest = [p.runs[0].id for p in partitions.values()]
-    outcomes = _outcomes(db, conn, newest)
+    outcomes = _outcomes(db, conn, [p.runs[0] for p in partitions.values()])
     rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
     deep = {
         key: partition
@@ -130,7 +129,7 @@ def matrix_page(
         if len(partition.runs) > 1 and (previous or partition.goes_on or _lacks(rows[key]))
     }
     if deep:
-        outcomes |= _outcomes(db, conn, [run.id for p in deep.values() for run in p.runs[1:]])
+        outcomes |= _outcomes(db, conn, [run for p in deep.values() for run in p.runs[1:]])
         rows |= {k: _row(k, p, steps, outcomes) for k, p in deep.items()}
     if previous:
         rows = {k: _with_previous(row, partitions[k], outcomes) for k, row in rows.items()}
@@ -188,15 +187,18 @@ def _run(row: Row[Any]) -> _Run:
     )
 
 
-def _outcomes(db: Database, conn: Connection, run_ids: Iterable[int]) -> _Outcomes:
-    """Return the newest attempt's outcome of each step by run id."""
+def _outcomes(db: Database, conn: Connection, runs: Iterable[_Run]) -> _Outcomes:
+    """Return the newest attempt's outcome of each step by run id; unbegun runs have none."""
+    begun = [run.id for run in runs if run.attempt]
+    if not begun:
+        return {}
     rows = tuples(
         conn.execute(
             db.sql(
                 "SELECT run_id, step, attempt, state, started_at, finished_at FROM step_outcomes "
                 f"WHERE {db.one_of('run_id', 'runs')} ORDER BY run_id, attempt"
             ),
-            {"runs": db.ints(run_ids)},
+            {"runs": db.ints(begun)},
         )
     )
     found: dict[int, dict[str, _Outcome]] = defaultdict(dict)
