@@ -126,7 +126,7 @@ def test_moves_steps_and_logs_reach_a_client(house: House, url: str) -> None:
         (claim,) = house.claim(house.admit()[0].run_ids)
         started = StepOutcome("a", StepState.RUNNING, tries=1, started_at=1)
         house.record(Report(claim, steps=[started], logs=[LogLine("a", 1, "info", "hi")]))
-        house.succeed(claim)
+        house.succeed(claim, whole=False)
         run = str(claim.run_id)
         wait_until(lambda: (run, "succeeded") in heard.run_moves(), "the run's end to be told")
     assert heard.run_moves() == [(run, "queued"), (run, "running"), (run, "succeeded")]
