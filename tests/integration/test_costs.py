@@ -15,6 +15,7 @@ from backfill.api.app import create_app
 from backfill.definitions.calls import Definitions
 from backfill.lifecycle import folding
 from backfill.settings import Settings
+from backfill.storage.database import BY_ID, Database
 from tests.support.databases import PostgresDatabases, one_database
 from tests.support.house import NOON, House, open_house
 from tests.support.web import TestClient
@@ -167,6 +168,35 @@ def test_a_packed_run_writes_few_row_versions(
     assert {table: written[table] / 60 for table in a_run} == a_run
     assert written["feed"] <= 6
     assert written.total() <= 60 * sum(a_run.values()) + 20
+
+
+@pytest.mark.postgres
+def test_a_worker_reads_the_rows_of_its_runs_and_no_others(
+    postgres_databases: PostgresDatabases, tmp_path: Path
+) -> None:
+    with one_database(postgres_databases) as url, open_house(url, tmp_path) as house:
+        house.worker(slots=1)
+        house.ready(60)
+        house.db.dispose()
+        house.db = Database(url, tuning=BY_ID)  # as workers have it
+        proven(house)
+        (message,) = house.admit()
+        before = rows_read(house)
+        claims = house.claim(message.run_ids[:2])
+        claimed = rows_read(house)
+        house.succeed(*claims)
+        recorded = rows_read(house)
+        house.db.dispose()
+    assert claimed - before <= 2 * 2
+    assert recorded - claimed <= 2 * 4  # locked, then found again to be updated
+
+
+def rows_read(house: House) -> int:
+    """Return how many rows of `runs` were read so far, by index or not."""
+    with house.db.single() as conn:
+        conn.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+    table = "SELECT seq_tup_read + idx_tup_fetch AS n FROM pg_stat_user_tables"
+    return int(house.row(f"{table} WHERE relname = 'runs'").n)
 
 
 def row_versions(house: House) -> Counter[str]:

@@ -69,22 +69,22 @@ MUTANTS = (
     Mutant(
         "fence of attempts that went well by token",
         f"{LIFECYCLE}/moves/succeeding.py",
-        "AND runs.attempt = f.attempt AND runs.token = f.token",
-        "AND runs.attempt = f.attempt",
+        "AND locked.attempt = f.attempt AND locked.token = f.token",
+        "AND locked.attempt = f.attempt",
         (f"{PLAIN}::test_who_lost_the_lease_writes_nothing[postgresql]",),
     ),
     Mutant(
         "fence of attempts that went well by attempt",
         f"{LIFECYCLE}/moves/succeeding.py",
-        "AND runs.attempt = f.attempt AND runs.token = f.token",
-        "AND runs.token = f.token",
+        "AND locked.attempt = f.attempt AND locked.token = f.token",
+        "AND locked.token = f.token",
         (f"{PLAIN}::test_who_lost_the_lease_writes_nothing[postgresql]",),
     ),
     Mutant(
         "lock attempts that went well",
         f"{LIFECYCLE}/moves/succeeding.py",
-        "ORDER BY runs.id FOR UPDATE OF runs",
-        "ORDER BY runs.id",
+        'ORDER BY id "\n        "FOR UPDATE)"',
+        'ORDER BY id)"',
         (f"{PLAIN}::test_a_reaper_that_has_not_committed_yet_is_waited_for[and commits]",),
     ),
     Mutant(

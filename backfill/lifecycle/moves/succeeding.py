@@ -59,7 +59,11 @@ def succeed(db: Database, conn: Connection, reports: Sequence[Report]) -> set[in
     assert len(reports) <= FEED_LIST_LIMIT
     steps = [step_values(r, s) for r in reports for s in r.steps]
     logs = log_values(reports)
-    params = {"f": to_json([_values(r) for r in reports]), "s": to_json(steps)}
+    params = {
+        "ids": db.ints(r.claim.run_id for r in reports),
+        "f": to_json([_values(r) for r in reports]),
+        "s": to_json(steps),
+    }
     if logs:
         params["l"] = to_json(logs)
     rows = conn.execute(db.sql(_statement(db, with_logs=bool(logs))), params).all()
@@ -83,14 +87,20 @@ def _values(report: Report) -> dict[str, object]:
 
 
 def _statement(db: Database, *, with_logs: bool) -> str:
+    """Render it: the runs are found by their ids alone, in the order of the index.
+
+    Joined with the reports before they are locked, all runs would be read for the sake of the
+    order where sorting is off.
+    """
     source, target = RunState.RUNNING.value, RunMove.SUCCEED.target.value
     running = db.checked(f"runs.state = '{source}'")
     members = [
-        "held AS MATERIALIZED (SELECT runs.id, runs.attempt, runs.backfill_id, runs.set_id, "
-        "runs.partition, runs.pipeline_id, f.busy, f.version, f.run_config "
-        f"FROM {db.records('f', _SHAPE)} JOIN runs ON runs.id = f.id "
-        f"AND runs.attempt = f.attempt AND runs.token = f.token WHERE {running} "
-        f"ORDER BY runs.id FOR UPDATE OF runs)",
+        "locked AS MATERIALIZED (SELECT id, attempt, token, backfill_id, set_id, partition, "
+        f"pipeline_id FROM runs WHERE {db.one_of('id', 'ids')} AND {running} ORDER BY id "
+        "FOR UPDATE)",
+        "held AS MATERIALIZED (SELECT locked.*, f.busy, f.version, f.run_config "
+        f"FROM {db.records('f', _SHAPE)} JOIN locked ON locked.id = f.id "
+        "AND locked.attempt = f.attempt AND locked.token = f.token)",
         f"moved AS (UPDATE runs SET state = '{target}', lease_expires_at = NULL, ready = false, "
         "finished_at = {now}, reason = NULL, failed_step = NULL, error_type = NULL, "
         "error_message = NULL, error_key = NULL, "
