@@ -322,6 +322,6 @@ class Reporter:
         """Wake coordinator and API."""
         self._last_ring.rung_ns = time.monotonic_ns()
         try:
-            self._db.notify()
+            self._db.notify(calm=True)
         except SQLAlchemyError as error:
             log.warning("reporter.notify_failed", error=str(error)[:200])

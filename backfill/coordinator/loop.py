@@ -74,14 +74,15 @@ class Coordinator:
     def _rest(self, seconds: float) -> bool:
         """Wait for a commit; return whether there was one.
 
-        Out of idleness it is heeded at once; one turn serves a burst.
+        Out of idleness it is heeded at once, and so is what a person did; one turn serves a burst
+        of what workers did.
         """
         if self._stop.is_set():
             return False
         ended = time.monotonic()
         rang = self._bell.wait(seconds)
         if rang:
-            self._stop.wait(max(0.0, ended + BREATH_SECONDS - time.monotonic()))
+            self._bell.gather(ended + BREATH_SECONDS - time.monotonic())
         return rang
 
     def _turn(self, *, woken: bool) -> float:

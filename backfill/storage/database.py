@@ -34,6 +34,7 @@ T = TypeVar("T")
 POSTGRES_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 SQLITE_NOW = "now_us()"
 CHANNEL = "backfill"
+CALM = "calm"
 _RETRIED_SQLSTATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03"}
 _MIN_SQLITE = (3, 38, 0)
 
@@ -340,11 +341,16 @@ class Database:
 
     # -- wake-ups -----------------------------------------------------------------------------
 
-    def notify(self) -> None:
-        """Wake every waiter. On SQLite the commit itself does."""
+    def notify(self, *, calm: bool = False) -> None:
+        """Wake every waiter. On SQLite the commit itself does.
+
+        Args:
+            calm: It is no hurry: one of many such, which may be served together.
+        """
         if self.postgres:
+            payload = f", '{CALM}'" if calm else ""
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-                conn.exec_driver_sql(f"NOTIFY {CHANNEL}")
+                conn.exec_driver_sql(f"NOTIFY {CHANNEL}{payload}")
 
     def ring(self, conn: Connection) -> None:
         """Wake every waiter when this transaction commits."""
@@ -547,6 +553,10 @@ class Bell:
         """Return True as soon as something may have changed, False after `seconds`."""
         raise NotImplementedError
 
+    def gather(self, seconds: float) -> None:
+        """Let more changes gather for so long after one; where one is in a hurry, not at all."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Give the connection back."""
         raise NotImplementedError
@@ -556,6 +566,7 @@ class _PostgresBell(Bell):
     def __init__(self, url: URL) -> None:
         self._url = url
         self._conn: Any = None
+        self._hurry = False
 
     def wait(self, seconds: float) -> bool:
         import psycopg
@@ -565,11 +576,18 @@ class _PostgresBell(Bell):
                 self._conn = psycopg.connect(_libpq(self._url), autocommit=True)
                 self._conn.execute(f"LISTEN {CHANNEL}")
                 return True  # something may have been missed before
-            return any(True for _ in self._conn.notifies(timeout=seconds, stop_after=1))
+            heard = [n.payload for n in self._conn.notifies(timeout=seconds, stop_after=1)]
+            self._hurry = any(payload != CALM for payload in heard)
+            return bool(heard)
         except psycopg.Error:
             self.close()
             time.sleep(min(seconds, 0.2))
             return False
+
+    def gather(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._hurry and (left := deadline - time.monotonic()) > 0:
+            self.wait(left)
 
     def close(self) -> None:
         if self._conn is not None:
@@ -596,6 +614,9 @@ class _SqliteBell(Bell):
             if left <= 0:
                 return False
             time.sleep(min(self.POLL_SECONDS, left))
+
+    def gather(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))
 
     def close(self) -> None:
         self._conn.close()
