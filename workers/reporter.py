@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 LIVE_SECONDS = 0.25
 RING_NS = 20_000_000
 BUSY_SECONDS = 0.1  # a commit so long ago means that more are coming
-BUSY_PATIENCE = 2
+BUSY_PATIENCE = 1.5
 GIVE_UP_SECONDS = 3600.0
 
 

@@ -36,7 +36,7 @@ class Chore:
 
     Attributes:
         work: Does some of it; returns whether there is more right now.
-        share: At most this part of the time goes to it.
+        share: At most this part of the time goes to it, unless nothing moves.
         follows: It follows what moves: when nothing does it is due as seldom as the others.
     """
 
@@ -48,12 +48,13 @@ class Chore:
 
     def run(self, *, quiet: bool) -> bool:
         """Do it if it is due; return whether there is more."""
-        now = time.monotonic()
-        if now < self.due:
+        began = time.monotonic()
+        if began < self.due:
             return False
-        self.due = now + (QUIET_SECONDS if quiet and self.follows else self.every)
         busy = self.work()
-        self.due = max(self.due, now + (time.monotonic() - now) / self.share)
+        took = time.monotonic() - began
+        pause = QUIET_SECONDS if quiet and self.follows else self.every
+        self.due = began + max(0.0 if busy else pause, took if quiet else took / self.share)
         return busy
 
 
@@ -107,8 +108,8 @@ class Upkeep:
         """Keep the matrix overview up to date, a few blocks at a time."""
         at = self._time()
         read = rollup.mark(self._db, self._definitions, at)
-        rollup.compute(self._db, self._definitions, at, limit=ROLLUP_BLOCKS)
-        return read == rollup.FEED_ROWS
+        counted = rollup.compute(self._db, self._definitions, at, limit=ROLLUP_BLOCKS)
+        return read == rollup.FEED_ROWS or counted == ROLLUP_BLOCKS
 
     def rollup_drift(self) -> bool:
         """Mark the blocks of the overview that a changed definition moved."""
@@ -132,10 +133,8 @@ def run_chores(chores: Sequence[Chore], *, quiet: bool) -> float:
     """Run what is due, each whatever becomes of the others; return when the next one is."""
     for chore in chores:
         try:
-            busy = chore.run(quiet=quiet)
+            chore.run(quiet=quiet)
         except Exception as error:
             log.warning("upkeep.failed", chore=chore.work.__name__, error=str(error)[:300])
             chore.due = time.monotonic() + AGAIN_AFTER_FAILURE_SECONDS
-        else:
-            chore.due = time.monotonic() if busy else chore.due
     return min(chore.due for chore in chores)
