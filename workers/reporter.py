@@ -29,6 +29,8 @@ LIVE_SECONDS = 0.25
 RING_NS = 20_000_000
 BUSY_SECONDS = 0.1  # a commit so long ago means that more are coming
 BUSY_PATIENCE = 1.5
+FEW_PATIENCE = 3  # while only a few come at a time, a commit for each would cost more than they do
+FEW = 8
 GIVE_UP_SECONDS = 3600.0
 
 
@@ -153,6 +155,7 @@ class Reporter:
         self._commit_at = 0.0
         self._next_live = 0.0
         self._committed = 0.0
+        self._came_together = 0
         self._unheard_ns = 0  # when the last commit was that nobody may have rung for; 0: none
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
         self._thread.start()
@@ -231,8 +234,9 @@ class Reporter:
     def _patience(self) -> float:
         """Return for how many seconds reports gather: longer while one commit follows another."""
         seconds = self._settings.flush_milliseconds / 1000
-        busy = time.monotonic() - self._committed < BUSY_SECONDS
-        return seconds * BUSY_PATIENCE if busy else seconds
+        if time.monotonic() - self._committed >= BUSY_SECONDS:
+            return seconds
+        return seconds * (FEW_PATIENCE if self._came_together < FEW else BUSY_PATIENCE)
 
     def _live_report(self, batch: list[Report]) -> list[Report]:
         active = self._active
@@ -308,6 +312,7 @@ class Reporter:
                     self._token_done(token)
             self._committing = False
             self._committed = time.monotonic()
+            self._came_together = len(batch)
             self._changed.notify_all()
 
     def _until_ring(self) -> float:
