@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kombu import Connection
 
 from backfill.embedded.broker import EmbeddedBroker
 from tests.e2e.conftest import IMPATIENT, ONLY_SQLITE, PIPELINES, StartStack
@@ -86,3 +87,20 @@ def test_steps_finish_and_are_recorded_while_the_broker_is_gone(
     assert [own.run(backfill, p).attempt for p in ("p00", "p01")] == [1, 1]
     assert {own.run(backfill, p).id for p in ("p00", "p01")} == {mark.run_id for mark in marks}
     assert [own.pid(name) for name in ("worker-1", "worker-2")] == workers, "the workers live on"
+
+
+def commands_of(stack: Stack) -> dict[str, int]:
+    """How often the broker was asked for what, by command."""
+    with Connection(stack.settings.effective_broker_url()) as connection:
+        told = connection.default_channel.client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): facts["calls"] for name, facts in told.items()}
+
+
+@ONLY_SQLITE
+def test_a_message_costs_the_broker_one_push_and_one_pop(own: Stack) -> None:
+    done = own.submit("choices", "p00,p01,p02")
+    assert own.wait_final(done) == "succeeded"
+    messages = own.rows("SELECT DISTINCT message_id FROM runs")
+    asked = commands_of(own)
+    assert asked["lpush"] <= 2 * len(messages), "each is pushed once, or again if it was late"
+    assert "hset" not in asked, "the broker keeps no list of who has what"
