@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -165,11 +166,13 @@ def test_a_guarded_backfill_is_submitted_and_shown(run: Run) -> None:
     assert status == 0
     backfill_id = out.split()[1]
     shown, _, _ = run("show", backfill_id)
-    assert "3 partitions, waiting, 60 percent needed" in shown
+    # Whether its canary was made by now, right after the answer, is a matter of moments.
+    assert re.search("3 partitions, (waiting|running), 60 percent needed", shown)
     assert "5 failures in a row, 50 percent of the last 20" in shown
     assert run("submit", "days", "--all", "-y", "--breaker", "rows=5")[2] == 2
     assert "1 partition" in run("submit", "days", "--all", "-y", "--limit", "1")[0]
-    assert "2 run" in run("plan", "days", "--all", "--sample", "2")[0]
+    planned, _, _ = run("plan", "days", "--all", "--sample", "2")
+    assert re.search("2 (run|wait)", planned)  # they wait for those above once these are made
 
 
 def test_operators_block_mark_and_look_at_failures(run: Run, house: House) -> None:
