@@ -28,7 +28,7 @@ demo: $(READY) $(WEB) ## start everything on this machine and run two backfills 
 test: $(READY_DEV) $(WEB) ## run all tests (ARGS passes through to pytest)
 	@status=0; \
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/e2e --ignore tests/web tests $(ARGS) || status=$$?; \
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/e2e tests/web $(ARGS) || status=$$?; \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/e2e tests/web $(ARGS) || status=$$?; \
 	$(BIN)/python backfill/web/build.py test || status=$$?; \
 	exit $$status
 

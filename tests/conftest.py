@@ -24,6 +24,18 @@ BROKER_DATABASES = 4096
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what must stay together where tests run side by side (`--dist loadgroup`).
+
+    The tests of the web app share one stack and count on their order; those of whole stacks share
+    some within a file.
+    """
+    for item in items:
+        kind = item.nodeid.split("/")[1]
+        if kind in {"web", "e2e"}:
+            item.add_marker(pytest.mark.xdist_group("web" if kind == "web" else item.path.stem))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly which tests this machine cannot run."""
     tell_gaps(terminalreporter)
