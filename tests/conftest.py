@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     some within a file.
     """
     for item in items:
-        kind = item.nodeid.split("/")[1]
+        kind = item.path.parent.name
         if kind in {"web", "e2e"}:
             item.add_marker(pytest.mark.xdist_group("web" if kind == "web" else item.path.stem))
 
