@@ -56,8 +56,14 @@ def _listed(states: type[StrEnum] | frozenset[RunState] | frozenset[BackfillStat
     return ", ".join(sorted(f"'{s.value}'" for s in states))
 
 
-def _id() -> Column[int]:
-    return Column("id", Id, Identity(cache=100), primary_key=True)
+def _id(*, cache: int = 1) -> Column[int]:
+    """An id.
+
+    Args:
+        cache: Numbers that a session draws at once. Of rows that come by the thousand many, but
+            their order then says little about who came first.
+    """
+    return Column("id", Id, Identity(cache=cache), primary_key=True)
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -220,7 +226,7 @@ backfill_canaries = Table(
 dynamic_partitions = Table(
     "dynamic_partitions",
     metadata,
-    Column("id", Id, Identity(cache=1), primary_key=True),
+    _id(),
     Column("definition", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("added_at", BigInteger, nullable=False),
@@ -233,7 +239,7 @@ dynamic_partitions = Table(
 runs = Table(
     "runs",
     metadata,
-    _id(),
+    _id(cache=100),
     Column("backfill_id", BigInteger),
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("set_id", BigInteger),
@@ -401,7 +407,7 @@ attempts = Table(
 log_lines = Table(
     "log_lines",
     metadata,
-    Column("id", Id, Identity(cache=1), primary_key=True),  # in order: readers follow it
+    _id(),  # in order: readers follow it
     Column("run_id", BigInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("step", Text),
@@ -481,7 +487,7 @@ events = Table(
 feed = Table(
     "feed",
     metadata,
-    Column("id", Id, Identity(cache=1), primary_key=True),
+    _id(),
     Column("xid", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
@@ -597,7 +603,7 @@ sessions = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", Id, Identity(cache=1), primary_key=True),
+    _id(),
     Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
     Column("role", Text, nullable=False),
@@ -652,7 +658,7 @@ webhooks = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", Id, Identity(cache=1), primary_key=True),
+    _id(),
     Column("key", Text, nullable=False, unique=True),  # the same for every try: for de-duplication
     Column("backfill_id", BigInteger, nullable=False),
     Column("event", Text, nullable=False),

@@ -344,3 +344,18 @@ def test_a_box_knows_every_run_and_attempt(house: House) -> None:
     assert [(r.run_id, r.outcomes[0].state) for r in rest.items] == [
         (claims[0].run_id, StepState.SUCCEEDED)
     ]
+
+
+def test_what_several_sessions_did_reads_in_the_order_it_happened(house: House) -> None:
+    made = house.ready(2)
+    url = house.db.url.render_as_string(hide_password=False)
+    others = [Database(url, now=house.db.now) for _ in range(2)]
+    for db in (house.db, *others) * 2:
+        backfills.pause(db, made, reason="lunch")
+        backfills.resume(db, made)
+    for db in others:
+        db.dispose()
+    with house.db.read() as conn:
+        told = list_events(house.db, conn, limit=100, backfill_id=made).items
+    steered = [e.kind for e in reversed(told) if e.kind.endswith(("paused", "resumed"))]
+    assert steered == ["backfill.paused", "backfill.resumed"] * 6
