@@ -109,7 +109,8 @@ class Upkeep:
         at = self._time()
         read = rollup.mark(self._db, self._definitions, at)
         counted = rollup.compute(self._db, self._definitions, at, limit=ROLLUP_BLOCKS)
-        return read == rollup.FEED_ROWS or counted == ROLLUP_BLOCKS
+        # While things move, a block counted now would soon be counted again.
+        return read == rollup.FEED_ROWS or (self._quiet and counted == ROLLUP_BLOCKS)
 
     def rollup_drift(self) -> bool:
         """Mark the blocks of the overview that a changed definition moved."""
