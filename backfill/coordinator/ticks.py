@@ -158,7 +158,8 @@ class Ticks:
 
     def next_due(self) -> float:
         """Return in how many seconds a tick is due without anybody waking it."""
-        due = min(self._hot_due, *(slow.due for slow in self._slow))
+        slow = (max(s.due, self._broken.get(s.work.__name__, 0.0)) for s in self._slow)
+        due = min(self._hot_due, *slow)
         return max(0.001, due - time.monotonic())
 
     # -- the hot ones -------------------------------------------------------------------------

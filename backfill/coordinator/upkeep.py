@@ -51,9 +51,10 @@ class Chore:
         began = time.monotonic()
         if began < self.due:
             return False
+        pause = QUIET_SECONDS if quiet and self.follows else self.every
+        self.due = began + pause  # so it is if it fails
         busy = self.work()
         took = time.monotonic() - began
-        pause = QUIET_SECONDS if quiet and self.follows else self.every
         self.due = began + max(0.0 if busy else pause, took if quiet else took / self.share)
         return busy
 
