@@ -17,12 +17,13 @@ from typing import Any
 import structlog
 from celery.worker.consumer import Consumer
 
-from workers.gate import GARBAGE, problem_of
+from workers.gate import problem_of
 
 log = structlog.get_logger(__name__)
 
 EVENT_SECONDS = 0.05  # events gather for so long, and for so many
 EVENT_LIMIT = 200
+GARBAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 
 
 class BackfillConsumer(Consumer):  # type: ignore[misc]

@@ -15,7 +15,6 @@ from backfill.coordinator.broker import TASK
 
 MAX_RUNS = 10_000
 MAX_BYTES = 400_000
-GARBAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _UNUSED = ("eta", "expires", "retries", "group", "stamped_headers", "stamps", "shadow")
 _TEXTS = ("argsrepr", "kwargsrepr", "origin", "root_id", "parent_id")
 

@@ -154,9 +154,8 @@ class Reporter:
         self._committing = False
         self._commit_at = 0.0
         self._next_live = 0.0
-        self._committed = 0.0
+        self._committed_ns = 0
         self._came_together = 0
-        self._unheard_ns = 0  # when the last commit was that nobody may have rung for; 0: none
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
         self._thread.start()
 
@@ -234,7 +233,7 @@ class Reporter:
     def _patience(self) -> float:
         """Return for how many seconds reports gather: longer while one commit follows another."""
         seconds = self._settings.flush_milliseconds / 1000
-        if time.monotonic() - self._committed >= BUSY_SECONDS:
+        if time.monotonic_ns() - self._committed_ns >= BUSY_SECONDS * 1e9:
             return seconds
         return seconds * (FEW_PATIENCE if self._came_together < FEW else BUSY_PATIENCE)
 
@@ -259,7 +258,6 @@ class Reporter:
         except Exception as error:  # whatever it is, this thread must go on
             self._one_by_one(batch, error)
         self._done(batch)
-        self._unheard_ns = time.monotonic_ns()
 
     def _one_by_one(self, batch: list[Report], error: Exception) -> None:
         """Keep one report that cannot be written from taking the others with it."""
@@ -311,15 +309,13 @@ class Reporter:
                     del self._open[token]
                     self._token_done(token)
             self._committing = False
-            self._committed = time.monotonic()
+            self._committed_ns = time.monotonic_ns()
             self._came_together = len(batch)
             self._changed.notify_all()
 
     def _until_ring(self) -> float:
         """Return in how many seconds somebody has to ring for the last commit."""
-        if self._last_ring.rung_ns >= self._unheard_ns:
-            self._unheard_ns = 0
-        if not self._unheard_ns:
+        if self._last_ring.rung_ns >= self._committed_ns:
             return LIVE_SECONDS
         return (self._last_ring.rung_ns + RING_NS - time.monotonic_ns()) / 1e9
 

@@ -273,10 +273,15 @@ class Database:
         """The expression that orders feed rows by visibility; see `models.feed`."""
         return "CAST(CAST(pg_current_xact_id() AS text) AS bigint)" if self.postgres else "0"
 
-    def told_of(self, moved: str, source: str, target: str) -> str:
+    def told_of(
+        self, moved: str, source: str, target: str, more: Mapping[str, str] | None = None
+    ) -> str:
         """Render the feed row of runs in the WITH query `moved`, as `Moved.body` would write it.
 
         PostgreSQL only: there a move and its feed row are one statement.
+
+        Args:
+            more: Further members of the body: SELECTs of JSON by their names.
         """
         assert self.postgres
         counts = (
@@ -288,10 +293,11 @@ class Database:
             f"SELECT json_agg(json_build_array(id, '{target}', attempt, backfill_id, set_id, "
             f'"partition") ORDER BY id) FROM {moved}'
         )
+        others = "".join(f", '{name}', ({query})" for name, query in (more or {}).items())
         return (
             f"INSERT INTO feed (xid, at, body) SELECT {self.feed_xid}, {{now}}, "
-            f"CAST(json_build_object('counts', coalesce(({counts}), '{{}}'), 'runs', ({runs})) "
-            f"AS text) WHERE EXISTS (SELECT 1 FROM {moved})"
+            f"CAST(json_build_object('counts', coalesce(({counts}), '{{}}'), 'runs', ({runs})"
+            f"{others}) AS text) WHERE EXISTS (SELECT 1 FROM {moved})"
         )
 
     @property

@@ -93,20 +93,14 @@ def record_in_few_trips(
     The others are all written, or none, and first: when they are refused nothing is written yet.
     `record` says what the arguments are, `Database.transact` what is raised.
     """
-    plain = [r for r in reports if is_plain(r)] if db.postgres else []
-    if len(plain) > FEED_LIST_LIMIT:
-        plain = []
+    short = db.postgres and len(reports) <= FEED_LIST_LIMIT
+    plain = [r for r in reports if short and is_plain(r)]
+    rest = [r for r in reports if not (short and is_plain(r))]
     ended: dict[int, RunState] = {}
     fenced: list[Claim] = []
-    if len(plain) < len(reports):
-        chosen = {r.claim for r in plain}
+    if rest:
         recorded = db.transact(
-            lambda conn: record(
-                db,
-                conn,
-                [r for r in reports if r.claim not in chosen],
-                retry_delay_us=retry_delay_us,
-            ),
+            lambda conn: record(db, conn, rest, retry_delay_us=retry_delay_us),
             give_up_after=give_up_after,
         )
         ended, fenced = recorded.ended, recorded.fenced

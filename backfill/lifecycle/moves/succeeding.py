@@ -124,24 +124,14 @@ def _statement(db: Database, *, with_logs: bool) -> str:
 
 
 def _told(db: Database, source: str, target: str, *, with_logs: bool) -> str:
-    """Render the feed row of these runs, as `Moved.body` would write it."""
-    parts = {
-        "counts": f"SELECT json_object_agg(b, json_build_object('{source}', -n, '{target}', n)) "
-        "FROM (SELECT backfill_id AS b, count(*) AS n FROM held WHERE backfill_id IS NOT NULL "
-        "GROUP BY backfill_id) AS c",
-        "work": "SELECT json_object_agg(p, json_build_array(n, us)) FROM (SELECT pipeline_id AS p, "
-        "count(*) AS n, sum(busy) AS us FROM held WHERE busy > 0 GROUP BY pipeline_id) AS w",
-        "runs": f"SELECT json_agg(json_build_array(id, '{target}', attempt, backfill_id, set_id, "
-        '"partition") ORDER BY id) FROM held',
-        "steps": "SELECT json_agg(json_build_array(run_id, step, state)) FROM stepped",
-    }
+    """Render the feed row of these runs, with the time they took and their steps."""
+    work = (
+        "SELECT coalesce(json_object_agg(p, json_build_array(n, us)), '{}') FROM "
+        "(SELECT pipeline_id AS p, count(*) AS n, sum(busy) AS us FROM held WHERE busy > 0 "
+        "GROUP BY pipeline_id) AS w"
+    )
+    steps = "SELECT coalesce(json_agg(json_build_array(run_id, step, state)), '[]') FROM stepped"
+    more = {"work": work, "steps": steps}
     if with_logs:
-        parts["logs"] = "SELECT json_agg(DISTINCT run_id) FROM logged"
-    empty = {"counts": "{}", "work": "{}"}
-    body = ", ".join(
-        f"'{name}', coalesce(({part}), '{empty.get(name, '[]')}')" for name, part in parts.items()
-    )
-    return (
-        f"INSERT INTO feed (xid, at, body) SELECT {db.feed_xid}, {{now}}, "
-        f"CAST(json_build_object({body}) AS text) WHERE EXISTS (SELECT 1 FROM held)"
-    )
+        more["logs"] = "SELECT coalesce(json_agg(DISTINCT run_id), '[]') FROM logged"
+    return db.told_of("held", source, target, more)
