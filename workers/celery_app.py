@@ -22,7 +22,7 @@ from backfill.lifecycle.fleet import WorkerHello
 from backfill.settings import get_settings
 from backfill.telemetry import configure_logging
 from workers.gate import are_run_ids
-from workers.processes import die_with_parent
+from workers.processes import die_with_parent, yield_session
 from workers.revoking import cancel_revoked, hear_of_revokes
 from workers.runner import Runner
 from workers.slots import Board
@@ -92,7 +92,9 @@ def _on_logging(**_: Any) -> None:
 
 @signals.worker_init.connect
 def _on_init(**_: Any) -> None:
-    hear_of_revokes(get_settings())
+    settings = get_settings()
+    yield_session(settings.worker_nice)
+    hear_of_revokes(settings)
 
 
 @signals.worker_ready.connect

@@ -1,4 +1,4 @@
-"""What a pool child needs of the operating system."""
+"""What a worker and its pool children need of the operating system."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from billiard.common import _should_have_exited
 
@@ -20,6 +22,20 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the kernel knew
         os._exit(1)
+
+
+def yield_session(niceness: int) -> None:
+    """Have all processes of this one's session yield to other sessions, where it has one alone.
+
+    Linux shares a core among sessions first and then within each, so that by itself the niceness of
+    a process counts only beside its own session's (autogroups, sched(7)). Services and what they
+    are started by have sessions of their own; a shell's is left as it is. Where the processes are
+    grouped otherwise, as in containers, nothing comes of it.
+    """
+    leader = os.getsid(0)
+    if leader == os.getpid() or not Path(f"/proc/{leader}").exists():
+        with suppress(OSError):  # no such thing here
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def told_to_leave() -> bool:
