@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from backfill.definitions.calls import Definitions
 from backfill.errors import BackfillError, Conflict, DefinitionsUnavailable, Unavailable
 from backfill.lifecycle import backfills, fleet
+from backfill.lifecycle.ahead import Ahead
 from backfill.settings import Settings
 from backfill.storage.database import Database, is_transient
 
@@ -49,7 +50,7 @@ class Expander:
         self._definitions = definitions
         self._settings = settings
         self._holder = holder
-        self._beside = beside
+        self._ahead = Ahead(db, definitions, limit=settings.expand_chunk) if beside else None
         self._served: dict[int, float] = {}
         self._not_before: dict[int, float] = {}
         self._stuck: dict[int, str] = {}
@@ -60,7 +61,7 @@ class Expander:
 
     def go_on(self) -> bool:
         """Look for what there is to expand; return whether the caller should come back for more."""
-        if not self._beside:
+        if self._ahead is None:
             return any([self._expand(backfill_id) for backfill_id in self._due()])
         self._leading.set()
         self._news.set()
@@ -79,6 +80,8 @@ class Expander:
         self._news.set()
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
+        if self._ahead is not None:
+            self._ahead.close()
 
     def _work(self) -> None:
         while self._news.wait() and not self._closing.is_set():
@@ -120,7 +123,9 @@ class Expander:
         limit = self._settings.expand_chunk if backfill_id in self._served else FIRST_CHUNK
         self._served[backfill_id] = time.monotonic()
         try:
-            made = backfills.expand_chunk(self._db, self._definitions, backfill_id, limit=limit)
+            made = backfills.expand_chunk(
+                self._db, self._definitions, backfill_id, limit=limit, ahead=self._ahead
+            )
         except Unavailable:
             raise
         except DefinitionsUnavailable as error:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from backfill.definitions.calls import Definitions, Expansion
 from backfill.errors import BackfillError, Unavailable
 from backfill.lifecycle import moves
+from backfill.lifecycle.ahead import Ahead
 from backfill.lifecycle.canaries import make_canary
 from backfill.lifecycle.drift import Sweep, current_sweep, sweep_chunk
 from backfill.lifecycle.frozen import (
@@ -49,12 +50,20 @@ def expandable(db: Database, conn: Connection) -> list[int]:
 
 
 def expand_chunk(
-    db: Database, definitions: Definitions, backfill_id: int, *, limit: int
+    db: Database,
+    definitions: Definitions,
+    backfill_id: int,
+    *,
+    limit: int,
+    ahead: Ahead | None = None,
 ) -> int | None:
     """Make the next runs of a backfill; return how many, or None when it needs no expansion.
 
     The keys are asked of the user's code before the transaction, which then checks under the row
     lock that the cursor still stands where they were asked for.
+
+    Args:
+        ahead: Asks for the keys of the next chunk while this one is written.
     """
     with db.read() as conn:
         backfill = expanding(db, conn, backfill_id)
@@ -66,10 +75,12 @@ def expand_chunk(
         db.notify()
         return made
     sweep = current_sweep(backfill)
-    chunk = None if sweep is not None else _next_chunk(db, definitions, selected, limit)
+    chunk = None if sweep is not None else _next_chunk(db, definitions, selected, limit, ahead)
     if chunk is None:
         made = sweep_chunk(db, definitions, selected, sweep or Sweep(), limit=limit)
     else:
+        if ahead is not None:
+            ahead.ask(selected, backfill.expanded + len(chunk.keys))
         previous = selected.previous(definitions, chunk.keys)
         made = _written(db, backfill, chunk, previous)
     db.notify()
@@ -92,7 +103,7 @@ def expand_small(db: Database, definitions: Definitions, submitted: Submitted) -
 
 
 def _next_chunk(
-    db: Database, definitions: Definitions, selected: Frozen, limit: int
+    db: Database, definitions: Definitions, selected: Frozen, limit: int, ahead: Ahead | None
 ) -> Expansion | None:
     """Return the next partitions in the order of admission, or None when the set has changed.
 
@@ -100,15 +111,15 @@ def _next_chunk(
     it was, the places before the cursor still mean what was made of them.
     """
     backfill = selected.backfill
-    newest = backfill.ordering == "newest"
     known = 1 if backfill.expanded else 0
-    first = backfill.expanded - known
-    last = min(backfill.expanded + limit, selected.size)
-    start, stop = (selected.size - last, selected.size - first) if newest else (first, last)
-    found = selected.take(db, definitions, start, stop)
+    start, stop = selected.stretch(backfill.expanded, limit)
+    if ahead is not None:
+        found = ahead.take(selected, start, stop)
+    else:
+        found = selected.take(db, definitions, start, stop)
     if found.drifted or found.vanished or len(found.keys) != stop - start:
         return None
-    if newest:
+    if backfill.ordering == "newest":
         found = found.reversed()
     if known:
         two = found.keys[:2]

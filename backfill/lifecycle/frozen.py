@@ -34,6 +34,14 @@ class Frozen:
     set_name: str
     size: int
 
+    def stretch(self, expanded: int, limit: int) -> tuple[int, int]:
+        """Return the places, from and to, of the next to be made and of the last one made."""
+        first = max(expanded - 1, 0)
+        last = min(expanded + limit, self.size)
+        if self.backfill.ordering == "newest":
+            return self.size - last, self.size - first
+        return first, last
+
     def take(self, db: Database, definitions: Definitions, start: int, stop: int) -> Expansion:
         """Ask for the partitions at start <= place < stop, as the set has them now."""
         with db.read() as conn:

@@ -225,6 +225,16 @@ class Database:
             return f"SELECT found.id FROM {outer} CROSS JOIN LATERAL ({ids}) AS found"
         return f"SELECT found.id FROM {outer} CROSS JOIN {table} AS found WHERE found.id IN ({ids})"
 
+    def rows_for_each(self, outer: str, table: str, condition: str, *, name: str) -> str:
+        """Render the rows of a table that fit each of `outer`, found one by one by an index.
+
+        A planner that cannot know how few there are in `outer` might read all of the table.
+        """
+        if self.postgres:
+            found = f"SELECT * FROM {table} WHERE {condition} OFFSET 0"
+            return f"{outer} CROSS JOIN LATERAL ({found}) AS {name}"
+        return f"{outer} CROSS JOIN {table} AS {name} ON {condition}"
+
     def records(self, name: str, columns: Mapping[str, str]) -> str:
         """Render a record set bound as JSON under `name`; columns map to PostgreSQL types."""
         if self.postgres:

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from backfill.states import RUN_FINAL, STEP_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
 from backfill.storage.database import Database, decoded
@@ -89,11 +90,32 @@ _Outcome = tuple[int, str, int, str, int | None, int | None]
 _Outcomes = dict[int, dict[str, _Outcome]]
 
 
+class _Found(NamedTuple):
+    """A run as it is read."""
+
+    id: int
+    partition: str
+    attempt: int
+    state: str
+    started_at: int | None
+    finished_at: int | None
+    place: int
+    runs: int
+    backfill_id: int | None
+    mode: str | None
+    steps: Any
+    backfill_steps: Any
+
+
+_PLACE = _Found._fields.index("place")  # outcomes are what comes before, and have none
+_PLACE_OF = attrgetter("place")
+
+
 @dataclass
 class _Partition:
     """A partition being put together: newest run first."""
 
-    newest: Row[Any]
+    newest: _Found
     runs: list[_Run] = field(default_factory=list)
 
     @property
@@ -120,8 +142,7 @@ def matrix_page(
         removed: Those of the keys that have left the set: what came of them is shown as removed.
         previous: Say also what each box showed before its run.
     """
-    partitions = _partitions(db, conn, set_name, keys, only or RunFilter())
-    outcomes = _outcomes(db, conn, [p.runs[0] for p in partitions.values()])
+    partitions, outcomes = _newest(db, conn, set_name, keys, only or RunFilter())
     rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
     deep = {
         key: partition
@@ -142,10 +163,13 @@ def matrix_page(
 # -- reading --------------------------------------------------------------------------------------
 
 
-def _partitions(
+def _newest(
     db: Database, conn: Connection, set_name: str, keys: Sequence[str], only: RunFilter
-) -> dict[str, _Partition]:
-    """Return the newest runs of each key that has any, newest first."""
+) -> tuple[dict[str, _Partition], _Outcomes]:
+    """Return the newest runs of each key that has any, and what the newest did; one statement.
+
+    Its rows are of two kinds, alike in what both have: first runs, then the outcomes of steps.
+    """
     where = Where()
     where.add(
         "x.set_id = (SELECT id FROM partition_sets WHERE name = :set_name) "
@@ -156,34 +180,41 @@ def _partitions(
     if only != RunFilter():
         narrowed = condition_of(db, only)
         where.add(str(narrowed), **narrowed.params)
-    rows = conn.execute(
-        db.sql(
-            "SELECT f.*, b.steps AS backfill_steps FROM ("
-            "SELECT id, partition, state, attempt, steps, mode, backfill_id, "
-            "started_at, finished_at, count(*) OVER (PARTITION BY partition) AS runs, "
-            "row_number() OVER (PARTITION BY partition ORDER BY created_at DESC, id DESC) AS place "
-            f"FROM runs x WHERE {where}) AS f "
-            "LEFT JOIN backfills b ON b.id = f.backfill_id "
-            "WHERE place <= :most ORDER BY partition, place"
-        ),
-        {**where.params, "most": RUNS_LOOKED_AT},
-    ).all()
-    found: dict[str, _Partition] = {}
-    for row in rows:
-        partition = found.setdefault(row.partition, _Partition(row))
-        partition.runs.append(_run(row))
-    return found
+    rows = tuples(
+        conn.execute(
+            db.sql(
+                "WITH newest AS MATERIALIZED (SELECT * FROM (SELECT id, partition, attempt, state, "
+                "started_at, finished_at, row_number() OVER (PARTITION BY partition "
+                "ORDER BY created_at DESC, id DESC) AS place, "
+                "count(*) OVER (PARTITION BY partition) AS runs, backfill_id, mode, steps "
+                f"FROM runs x WHERE {where}) AS every WHERE place <= :most) "
+                "SELECT n.*, b.steps AS backfill_steps "
+                "FROM newest n LEFT JOIN backfills b ON b.id = n.backfill_id "
+                "UNION ALL SELECT o.run_id, o.step, o.attempt, o.state, o.started_at, "
+                "o.finished_at, NULL, NULL, NULL, NULL, NULL, NULL FROM "
+                + db.rows_for_each("newest AS n", "step_outcomes", "run_id = n.id", name="o")
+                + " WHERE n.place = 1 AND n.attempt > 0"
+            ),
+            {**where.params, "most": RUNS_LOOKED_AT},
+        )
+    )
+    runs = [_Found._make(row) for row in rows if row[_PLACE] is not None]
+    partitions: dict[str, _Partition] = {}
+    for run in sorted(runs, key=_PLACE_OF):
+        partitions.setdefault(run.partition, _Partition(run)).runs.append(_run(run))
+    told = [row[:_PLACE] for row in rows if row[_PLACE] is None]
+    return partitions, _by_run(cast(list[_Outcome], told))
 
 
-def _run(row: Row[Any]) -> _Run:
-    steps = decoded(row.steps) or decoded(row.backfill_steps)
+def _run(found: _Found) -> _Run:
+    steps = decoded(found.steps) or decoded(found.backfill_steps)
     return _Run(
-        row.id,
-        row.state,
-        row.state in _FINAL,
-        row.attempt,
+        found.id,
+        found.state,
+        found.state in _FINAL,
+        found.attempt,
         frozenset(steps) if steps else None,
-        row.mode == ReexecutionMode.FROM_FAILURE,
+        found.mode == ReexecutionMode.FROM_FAILURE,
     )
 
 
@@ -196,14 +227,22 @@ def _outcomes(db: Database, conn: Connection, runs: Iterable[_Run]) -> _Outcomes
         conn.execute(
             db.sql(
                 "SELECT run_id, step, attempt, state, started_at, finished_at FROM step_outcomes "
-                f"WHERE {db.one_of('run_id', 'runs')} ORDER BY run_id, attempt"
+                f"WHERE {db.one_of('run_id', 'runs')}"
             ),
             {"runs": db.ints(begun)},
         )
     )
-    found: dict[int, dict[str, _Outcome]] = defaultdict(dict)
-    for outcome in cast(list[_Outcome], rows):
-        found[outcome[0]][outcome[1]] = outcome
+    return _by_run(cast(list[_Outcome], rows))
+
+
+def _by_run(outcomes: Iterable[_Outcome]) -> _Outcomes:
+    """Return of each step its newest attempt's."""
+    found: _Outcomes = defaultdict(dict)
+    for outcome in outcomes:
+        told = found[outcome[0]]
+        known = told.get(outcome[1])
+        if known is None or known[2] < outcome[2]:
+            told[outcome[1]] = outcome
     return found
 
 
