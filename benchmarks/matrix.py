@@ -25,7 +25,7 @@ from backfill.storage.queries.overview import BLOCK, spans, stretches
 from benchmarks import loading, windows
 from benchmarks.goals import Row, parser, row, tell, timings
 from benchmarks.harness import cpu_seconds, stack, wait_for
-from benchmarks.serving import Listener, api, timed_get
+from benchmarks.serving import api, listening, timed_get
 
 STEPS = tuple(f"step_{n}" for n in range(10))
 PAGE, BUCKETS = 200, 1_000
@@ -57,7 +57,7 @@ def bench(count: int, samples: int, writes: int) -> list[Row]:
         client = services.enter_context(api(made))
         services.enter_context(made.worker(processes=2))
         services.enter_context(made.coordinator())
-        services.enter_context(Listener(client))
+        services.enter_context(listening(made, client))
         asked = max(5, samples // 4)
         before = cpu_seconds(made.roots)["api"]
         quiet = _measure(db, definitions, client, count, asked)

@@ -24,7 +24,7 @@ from backfill.storage.database import Database
 from benchmarks import windows
 from benchmarks.goals import parser
 from benchmarks.harness import Cost, family, measured, stack, table, wait_for
-from benchmarks.serving import Listener, api
+from benchmarks.serving import api, listening
 
 WARM_UP = 400
 RATE = 50  # samples per second and process
@@ -87,7 +87,7 @@ def bench(runs: int, *, packed: bool, seconds: float, keep: Path | None = None) 
         services.enter_context(
             made.coordinator(**({} if packed else {"BACKFILL_PACK_SECONDS": "0"}))
         )
-        services.enter_context(Listener(client))
+        services.enter_context(listening(made, client))
 
         def backfill(first: int, count: int) -> None:
             done = windows.backfill(db, definitions, count, first=first).backfill_id

@@ -22,7 +22,7 @@ from backfill.storage.database import Database
 from benchmarks import windows
 from benchmarks.goals import Row, parser, row, tell, timings
 from benchmarks.harness import Cost, measured, stack, wait_for
-from benchmarks.serving import Listener, api, timed_get
+from benchmarks.serving import api, listening, timed_get
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 FLAT_FROM = 10_000  # smaller backfills are mostly start and end
@@ -54,8 +54,9 @@ class Grown:
 
     @property
     def cpu_per_run(self) -> float:
-        """CPU milliseconds of everything per run, this process and the client aside."""
-        ours = {name: s for name, s in self.cost.cpu.items() if name != "submitter"}
+        """CPU milliseconds of everything per run, this process and the clients aside."""
+        clients = {"submitter", "listener"}
+        ours = {name: s for name, s in self.cost.cpu.items() if name not in clients}
         return sum(ours.values()) / self.size * 1e3
 
 
@@ -70,7 +71,7 @@ def grow(size: int, *, seconds: float) -> Grown:
         client = services.enter_context(api(made))
         services.enter_context(made.worker(processes=2))
         services.enter_context(made.coordinator())
-        services.enter_context(Listener(client))
+        services.enter_context(listening(made, client))
         _warm_up(db, client)
         costs: list[Cost] = []
         pages: dict[str, list[float]] = defaultdict(list)

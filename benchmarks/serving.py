@@ -1,4 +1,4 @@
-"""The API beside a benchmark: its process, a client, and a listener of live events."""
+"""The API beside a benchmark: its process, a client, and listeners of live events."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from benchmarks.harness import Stack, wait_for
+from benchmarks.listening import CONNECTED
 
 PREFIX = "/api/v1"
 
@@ -58,16 +59,24 @@ def timed_get(client: httpx.Client, path: str, **params: Any) -> tuple[float, An
     return seconds, answer.json()
 
 
+@contextmanager
+def listening(made: Stack, client: httpx.Client) -> Iterator[None]:
+    """Have one client drain the live events, as a browser in the background does."""
+    with made.program("listener", "-m", "benchmarks.listening", f"{client.base_url}events"):
+        log = made.folder / "listener.log"
+        wait_for(lambda: log.read_text().endswith(f"{CONNECTED}\n"), 20.0, "live events begin")
+        yield
+
+
 class Listener:
     """One client of the live events, in a thread.
 
     Args:
         told: Called in that thread with every event's data and when it arrived (time.time()).
-            Without it events are only drained, as a browser in the background does.
     """
 
     def __init__(
-        self, client: httpx.Client, told: Callable[[Any, float], None] | None = None, **wanted: str
+        self, client: httpx.Client, told: Callable[[Any, float], None], **wanted: str
     ) -> None:
         self._url = f"{client.base_url}events"
         self._wanted = wanted
@@ -96,5 +105,5 @@ class Listener:
                 self._connected.set()
                 if self._stop.is_set():
                     return
-                if self._told is not None and line.startswith("data: "):
+                if line.startswith("data: "):
                     self._told(json.loads(line[6:]), time.time())

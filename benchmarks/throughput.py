@@ -23,7 +23,7 @@ from backfill.lifecycle.backfills import BackfillRequest, submit
 from backfill.storage.database import Database
 from benchmarks.goals import Row, parser, row, tell
 from benchmarks.harness import Cost, Counter, Stack, measured, stack, wait_for
-from benchmarks.serving import Listener, api
+from benchmarks.serving import api, listening
 
 LABELS = {
     "packed": "backfill, packed",
@@ -169,7 +169,7 @@ class Bench:
         client = services.enter_context(api(self._made))
         services.enter_context(self._made.worker(processes=self._processes))
         services.enter_context(self._made.coordinator(**packing))
-        services.enter_context(Listener(client))
+        services.enter_context(listening(self._made, client))
         ours = Ours(self._made, self._db, self._definitions, seconds=self._seconds)
         ours.run(min(WARM_UP, count), [], roots={})  # every process is up and knows the pipeline
         ours.run(count, into, roots=dict(self._made.roots))

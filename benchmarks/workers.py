@@ -14,7 +14,7 @@ from backfill.storage.database import Database
 from benchmarks import windows
 from benchmarks.goals import Row, parser, row, tell
 from benchmarks.harness import Cost, measured, stack, wait_for
-from benchmarks.serving import Listener, api
+from benchmarks.serving import api, listening
 
 STEP_SECONDS = 0.05
 DEFINITIONS = (
@@ -48,7 +48,7 @@ def bench(processes: int, runs: int, *, packing: bool) -> Row:
         services.enter_context(made.worker(processes=processes))
         off = {} if packing else {"BACKFILL_PACK_SECONDS": "0"}
         services.enter_context(made.coordinator(**off))
-        services.enter_context(Listener(client))
+        services.enter_context(listening(made, client))
 
         def run(first: int, count: int) -> int:
             chosen = windows.selection(count, first)

@@ -13,13 +13,18 @@ from backfill.lifecycle.access import Holder
 from backfill.storage.queries.feed import Place
 
 QUEUED = 256  # events; a client further behind is told to read everything anew
+QUEUED_BYTES = 8 << 20
 PING_SECONDS = 15.0
 PING = b": still here\n\n"
 
 
 @dataclass(eq=False)
 class Listener:
-    """One client: who it is, what it asked for, and what it was not sent yet (None: the end)."""
+    """One client: who it is, what it asked for, and what it was not sent yet (None: the end).
+
+    Attributes:
+        size: Bytes that wait in the queue; with it touched by the event loop only.
+    """
 
     holder: Holder
     wanted: Wanted
@@ -27,6 +32,7 @@ class Listener:
     queue: asyncio.Queue[bytes | None] = field(
         default_factory=lambda: asyncio.Queue(maxsize=QUEUED)
     )
+    size: int = 0
 
 
 class Hub:
@@ -105,6 +111,7 @@ async def stream(listener: Listener) -> AsyncIterator[bytes]:
             continue
         if event is None:
             return
+        listener.size -= len(event)
         yield event
 
 
@@ -114,10 +121,13 @@ def reset(place: Place) -> bytes:
 
 
 def _offer(listener: Listener, event: bytes, place: Place) -> None:
-    if listener.queue.full():
+    too_many = listener.queue.full() or listener.size + len(event) > QUEUED_BYTES
+    if too_many and not listener.queue.empty():
         while not listener.queue.empty():
             listener.queue.get_nowait()
+        listener.size = 0
         event = reset(place)
+    listener.size += len(event)
     listener.queue.put_nowait(event)
 
 
