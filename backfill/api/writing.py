@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from fastapi import Response
 
 from backfill.storage.queries.marks import Mark
-from backfill.storage.queries.matrix import Box, PartitionRow
+from backfill.storage.queries.matrix import Box, PartitionRow, ToldBoxes
 from backfill.storage.queries.overview import RUN_ROW, Counts
 
 SECONDS_REMEMBERED = 10_000
@@ -38,20 +38,42 @@ def _members(values: Mapping[str, object] | None) -> list[str]:
     return [to_text(values)[1:-1]] if values else []
 
 
+_TOLD_TAIL = ',"previous":null,"marked":false}'
+
 # -- the matrix -----------------------------------------------------------------------------------
 
 
 def row_text(row: PartitionRow, steps: Sequence[str], index: int | None) -> str:
     """Return a matrix row, its boxes in the order of the steps."""
-    boxes = map(row.boxes.__getitem__, steps)
+    if isinstance(row.boxes, ToldBoxes):
+        boxes = _told(row.boxes, steps)
+    else:
+        boxes = _boxes(map(row.boxes.__getitem__, steps))
     return (
         f'{{"key":{to_text(row.key)},"index":{_number(index)},'
-        f'"boxes":[{_boxes(boxes)}],"runs":{row.runs},'
+        f'"boxes":[{boxes}],"runs":{row.runs},'
         f'"run_id":{_id(row.run_id)},"state":{_word(row.state)},'
         f'"backfill_id":{_id(row.backfill_id)},"started_at":{time_text(row.started_at)},'
         f'"finished_at":{time_text(row.finished_at)},"blocked":{to_text(row.blocked)},'
         f'"mark":{_mark(row.mark)}}}'
     )
+
+
+def _told(told: ToldBoxes, steps: Sequence[str]) -> str:
+    """Return the boxes of a row as its newest run tells them, without making them."""
+    written: list[str] = []
+    known: tuple[object, ...] = ()
+    for outcome in map(told.outcomes.__getitem__, steps):
+        if outcome[2:4] != known:
+            known = attempt, state = outcome[2:4]
+            status = (told.latest if attempt == told.attempt else told.earlier)[state]
+            head = (
+                f'{{"status":"{status}","run_id":"{told.run_id}","attempt":{attempt},"started_at":'
+            )
+        written.append(
+            head + time_text(outcome[4]) + ',"finished_at":' + time_text(outcome[5]) + _TOLD_TAIL
+        )
+    return ",".join(written)
 
 
 def _boxes(boxes: Iterable[Box]) -> str:

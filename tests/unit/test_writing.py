@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from backfill.api.writing import answer, bucket_text, counts_text, row_text
 from backfill.schemas.matrix import MatrixPage, MatrixRow
 from backfill.schemas.overview import Overview
-from backfill.states import BoxStatus, RunState
+from backfill.states import BoxStatus, RunState, StepState
+from backfill.storage.queries import matrix
 from backfill.storage.queries.marks import Mark
-from backfill.storage.queries.matrix import Box, PartitionRow
+from backfill.storage.queries.matrix import Box, PartitionRow, ToldBoxes
 from backfill.storage.queries.overview import RUN_ROW, summed
 
 STEPS = ("extract", "load")
@@ -34,6 +35,23 @@ boxes = st.builds(
     st.none() | statuses,
     st.booleans(),
 )
+tries = st.integers(1, 3)
+told = st.builds(
+    lambda run, attempt, state, outcomes: ToldBoxes(
+        matrix._Run(run, state, True, attempt, None, False),
+        STEPS,
+        {step: (run, step, *outcome) for step, outcome in outcomes.items()},
+    ),
+    ids,
+    tries,
+    st.sampled_from(RunState),
+    st.fixed_dictionaries(
+        {
+            step: st.tuples(tries, st.sampled_from(StepState), st.none() | times, st.none() | times)
+            for step in STEPS
+        }
+    ),
+)
 marks = st.builds(
     Mark,
     st.sampled_from([BoxStatus.SUCCEEDED, BoxStatus.MISSING]),
@@ -44,7 +62,7 @@ marks = st.builds(
 rows = st.builds(
     PartitionRow,
     texts,
-    st.fixed_dictionaries({step: boxes for step in STEPS}),
+    st.fixed_dictionaries({step: boxes for step in STEPS}) | told,
     st.integers(0, 1000),
     st.none() | ids,
     st.none() | st.sampled_from(RunState),

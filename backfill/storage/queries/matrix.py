@@ -8,11 +8,11 @@ does not hide what an older one did.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -85,9 +85,40 @@ class _Run(NamedTuple):
         return self.steps is None or step in self.steps
 
 
-# run id, step, attempt, state, started_at, finished_at: plain tuples, for there are thousands
-_Outcome = tuple[int, str, int, str, int | None, int | None]
-_Outcomes = dict[int, dict[str, _Outcome]]
+# run id, step, attempt, state, started_at, finished_at and what of no outcome is set: plain tuples
+# as they were read, for there are thousands
+Outcome = tuple[Any, ...]
+_Outcomes = dict[int, dict[str, Outcome]]
+
+
+class ToldBoxes(Mapping[str, Box]):
+    """Boxes of a partition whose newest run tells them all: made when they are asked for.
+
+    Nearly all are so, and writers of many take what they need from the outcomes.
+
+    Attributes:
+        run_id, attempt: Of the run.
+        latest, earlier: What a state means for a box, of the run's attempt and of those before.
+        outcomes: By step; of these, and maybe of others.
+    """
+
+    __slots__ = ("attempt", "earlier", "latest", "outcomes", "run_id", "steps")
+
+    def __init__(self, run: _Run, steps: Sequence[str], outcomes: Mapping[str, Outcome]) -> None:
+        self.run_id = run.id
+        self.attempt = run.attempt
+        self.latest, self.earlier = _meanings(run.state)
+        self.steps = steps
+        self.outcomes = outcomes
+
+    def __getitem__(self, step: str) -> Box:
+        return _told(self.outcomes[step], self.attempt, self.latest, self.earlier)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
 
 
 class _Found(NamedTuple):
@@ -202,8 +233,7 @@ def _newest(
     partitions: dict[str, _Partition] = {}
     for run in sorted(runs, key=_PLACE_OF):
         partitions.setdefault(run.partition, _Partition(run)).runs.append(_run(run))
-    told = [row[:_PLACE] for row in rows if row[_PLACE] is None]
-    return partitions, _by_run(cast(list[_Outcome], told))
+    return partitions, _by_run(row for row in rows if row[_PLACE] is None)
 
 
 def _run(found: _Found) -> _Run:
@@ -232,16 +262,16 @@ def _outcomes(db: Database, conn: Connection, runs: Iterable[_Run]) -> _Outcomes
             {"runs": db.ints(begun)},
         )
     )
-    return _by_run(cast(list[_Outcome], rows))
+    return _by_run(rows)
 
 
-def _by_run(outcomes: Iterable[_Outcome]) -> _Outcomes:
+def _by_run(outcomes: Iterable[Outcome]) -> _Outcomes:
     """Return of each step its newest attempt's."""
     found: _Outcomes = defaultdict(dict)
     for outcome in outcomes:
         told = found[outcome[0]]
-        known = told.get(outcome[1])
-        if known is None or known[2] < outcome[2]:
+        known = told.setdefault(outcome[1], outcome)
+        if known is not outcome and known[2] < outcome[2]:
             told[outcome[1]] = outcome
     return found
 
@@ -270,7 +300,9 @@ def _row(
 
 def _lacks(row: PartitionRow) -> bool:
     """Say whether the newest run leaves a box empty, which an older one may fill."""
-    return any(box.status is BoxStatus.MISSING for box in row.boxes.values())
+    return not isinstance(row.boxes, ToldBoxes) and any(
+        box.status is BoxStatus.MISSING for box in row.boxes.values()
+    )
 
 
 def _removed(row: PartitionRow) -> PartitionRow:
@@ -300,21 +332,12 @@ def _with_previous(
     return row._replace(boxes=boxes)
 
 
-def _boxes(steps: Sequence[str], runs: Sequence[_Run], outcomes: _Outcomes) -> dict[str, Box]:
+def _boxes(steps: Sequence[str], runs: Sequence[_Run], outcomes: _Outcomes) -> Mapping[str, Box]:
     """Return the boxes of a partition: nearly all are told by its newest run."""
-    newest = runs[0]
-    told = outcomes.get(newest.id, {})
-    latest, earlier = _meanings(newest.state)
-    boxes = {}
-    for step in steps:
-        outcome = told.get(step)
-        if outcome is None:
-            boxes[step] = _box(step, runs, outcomes)
-            continue
-        run_id, _, attempt, state, started_at, finished_at = outcome
-        status = latest[state] if attempt == newest.attempt else earlier[state]
-        boxes[step] = Box(status, run_id, attempt, started_at, finished_at)
-    return boxes
+    told = outcomes.get(runs[0].id, {})
+    if told.keys() >= set(steps):
+        return ToldBoxes(runs[0], steps, told)
+    return {step: _box(step, runs, outcomes) for step in steps}
 
 
 def _box(step: str, runs: Sequence[_Run], outcomes: _Outcomes) -> Box:
@@ -322,16 +345,24 @@ def _box(step: str, runs: Sequence[_Run], outcomes: _Outcomes) -> Box:
         told = outcomes.get(run.id)
         outcome = told.get(step) if told is not None else None
         if outcome is not None:
-            run_id, _, attempt, state, started_at, finished_at = outcome
-            latest, earlier = _meanings(run.state)
-            status = latest[state] if attempt == run.attempt else earlier[state]
-            return Box(status, run_id, attempt, started_at, finished_at)
+            return _told(outcome, run.attempt, *_meanings(run.state))
         if not run.final and run.covers(step):
             before = _box(step, runs[place + 1 :], outcomes) if run.goes_on else None
             if before is not None and before.status is BoxStatus.SUCCEEDED:
                 return before
             return Box(BoxStatus.QUEUED, run_id=run.id)
     return Box(BoxStatus.MISSING)
+
+
+def _told(
+    outcome: Outcome,
+    newest: int,
+    latest: Mapping[str, BoxStatus],
+    earlier: Mapping[str, BoxStatus],
+) -> Box:
+    run_id, _, attempt, state, started_at, finished_at = outcome[:6]
+    status = latest[state] if attempt == newest else earlier[state]
+    return Box(status, run_id, attempt, started_at, finished_at)
 
 
 @cache
