@@ -18,6 +18,16 @@ _UNDER_WAY = {BoxStatus.RUNNING, BoxStatus.RETRYING}
 _NOT_HIDDEN = {*_UNDER_WAY, BoxStatus.SUCCEEDED}
 
 
+def guards_exist(name: str) -> str:
+    """Render whether the set whose name is bound as `name` has any marks or blocks."""
+    of_set = f"set_id = (SELECT id FROM partition_sets WHERE name = :{name})"
+    marks, blocks = (
+        f"EXISTS (SELECT 1 FROM {table} WHERE {of_set})"
+        for table in ("outcome_marks", "blocked_partitions")
+    )
+    return f"({marks} OR {blocks})"
+
+
 def with_guards(
     db: Database, conn: Connection, set_name: str, rows: Sequence[PartitionRow]
 ) -> list[PartitionRow]:

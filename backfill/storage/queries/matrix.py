@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from backfill.states import RUN_FINAL, STEP_FINAL, BoxStatus, ReexecutionMode, RunState, StepState
 from backfill.storage.database import Database, decoded
-from backfill.storage.queries.guarded import with_guards
+from backfill.storage.queries.guarded import guards_exist, with_guards
 from backfill.storage.queries.marks import Mark
 from backfill.storage.queries.paging import Where
 from backfill.storage.queries.plain import tuples
@@ -136,6 +136,7 @@ class _Found(NamedTuple):
     mode: str | None
     steps: Any
     backfill_steps: Any
+    guarded: bool
 
 
 _PLACE = _Found._fields.index("place")  # outcomes are what comes before, and have none
@@ -173,7 +174,7 @@ def matrix_page(
         removed: Those of the keys that have left the set: what came of them is shown as removed.
         previous: Say also what each box showed before its run.
     """
-    partitions, outcomes = _newest(db, conn, set_name, keys, only or RunFilter())
+    partitions, outcomes, unguarded = _newest(db, conn, set_name, keys, only or RunFilter())
     rows = {k: _row(k, p, steps, outcomes) for k, p in partitions.items()}
     deep = {
         key: partition
@@ -187,8 +188,9 @@ def matrix_page(
         rows = {k: _with_previous(row, partitions[k], outcomes) for k, row in rows.items()}
     empty = {step: Box(BoxStatus.MISSING) for step in steps}
     found = [rows.get(key) or PartitionRow(key, empty) for key in keys]
-    guarded = with_guards(db, conn, set_name, found)
-    return [_removed(row) if row.key in removed else row for row in guarded]
+    if not unguarded:
+        found = with_guards(db, conn, set_name, found)
+    return [_removed(row) if row.key in removed else row for row in found] if removed else found
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -196,10 +198,12 @@ def matrix_page(
 
 def _newest(
     db: Database, conn: Connection, set_name: str, keys: Sequence[str], only: RunFilter
-) -> tuple[dict[str, _Partition], _Outcomes]:
+) -> tuple[dict[str, _Partition], _Outcomes, bool]:
     """Return the newest runs of each key that has any, and what the newest did; one statement.
 
-    Its rows are of two kinds, alike in what both have: first runs, then the outcomes of steps.
+    Its rows are of two kinds, alike in what both have: runs, and the outcomes of steps. The last
+    of what is returned says that the set has neither marks nor blocks; false where that is not
+    known.
     """
     where = Where()
     where.add(
@@ -219,10 +223,10 @@ def _newest(
                 "ORDER BY created_at DESC, id DESC) AS place, "
                 "count(*) OVER (PARTITION BY partition) AS runs, backfill_id, mode, steps "
                 f"FROM runs x WHERE {where}) AS every WHERE place <= :most) "
-                "SELECT n.*, b.steps AS backfill_steps "
+                f"SELECT n.*, b.steps AS backfill_steps, {guards_exist('set_name')} AS guarded "
                 "FROM newest n LEFT JOIN backfills b ON b.id = n.backfill_id "
                 "UNION ALL SELECT o.run_id, o.step, o.attempt, o.state, o.started_at, "
-                "o.finished_at, NULL, NULL, NULL, NULL, NULL, NULL FROM "
+                "o.finished_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM "
                 + db.rows_for_each("newest AS n", "step_outcomes", "run_id = n.id", name="o")
                 + " WHERE n.place = 1 AND n.attempt > 0"
             ),
@@ -233,7 +237,8 @@ def _newest(
     partitions: dict[str, _Partition] = {}
     for run in sorted(runs, key=_PLACE_OF):
         partitions.setdefault(run.partition, _Partition(run)).runs.append(_run(run))
-    return partitions, _by_run(row for row in rows if row[_PLACE] is None)
+    outcomes = _by_run(row for row in rows if row[_PLACE] is None)
+    return partitions, outcomes, bool(runs) and not runs[0].guarded
 
 
 def _run(found: _Found) -> _Run:
