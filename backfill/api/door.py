@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backfill.api.guarding import SAFE_METHODS, hostname, is_loopback
@@ -30,6 +33,7 @@ LOCAL = Holder("local", Role.ADMIN)
 MAX_FAILURES = 30
 FAILURE_SECONDS = 60.0
 LOOK_SECONDS = 1.0  # how long the first token may go unnoticed
+AHEAD_SECONDS = 0.5  # looked for this long before that, nobody has to wait for it
 
 _bearer = HTTPBearer(auto_error=False, description="A token, from `backfill tokens create`.")
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="From POST /api/v1/session.")
@@ -64,6 +68,7 @@ class Door:
         self._proxies = _networks(settings)
         self._tokens_exist = False
         self._look_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._failures = _Failures()
 
     def is_open(self) -> bool:
@@ -83,6 +88,18 @@ class Door:
         """
         sure = self._local and not self._settings.sso_header and not self._tokens_exist
         return _local_holder(request) if sure and time.monotonic() < self._look_at else None
+
+    def look_ahead(self) -> None:
+        """Begin to look for tokens where that will be due soon; called in the event loop."""
+        due = time.monotonic() >= self._look_at - AHEAD_SECONDS
+        if due and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(run_in_threadpool(self._look))
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        with suppress(DBAPIError):  # whoever comes when it is due is told
+            self._tokens_exist |= access.any_token(self._db)
+            self._look_at = began + LOOK_SECONDS
 
     def close(self) -> None:
         """Ask everybody for a token from now on: one was made here."""
@@ -196,6 +213,8 @@ async def authorize(
     if holder is None:
         token = bearer.credentials if bearer else None
         holder = await run_in_threadpool(door.holder, request, token, session)
+    else:
+        door.look_ahead()
     needed = _needed(request)
     if not holder.role.allows(needed):
         raise Forbidden(f'"{holder.name}" has the role {holder.role}; this needs {needed}.')

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GIVEN_SECONDS = 0.03
-LOOK_SECONDS = 0.002
+LOOK_SECONDS = 0.005
 
 
 class Waiting:
