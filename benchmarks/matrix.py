@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import ExitStack, suppress
-
-import httpx
+from contextlib import ExitStack, closing, suppress
 
 from backfill.definitions.process import DefinitionsProcess
 from backfill.errors import Conflict
@@ -25,7 +23,7 @@ from backfill.storage.queries.overview import BLOCK, spans, stretches
 from benchmarks import loading, windows
 from benchmarks.goals import Row, parser, row, tell, timings
 from benchmarks.harness import cpu_seconds, stack, wait_for
-from benchmarks.serving import api, listening, timed_get
+from benchmarks.serving import Asker, api, listening
 
 STEPS = tuple(f"step_{n}" for n in range(10))
 PAGE, BUCKETS = 200, 1_000
@@ -58,20 +56,21 @@ def bench(count: int, samples: int, writes: int) -> list[Row]:
         services.enter_context(made.worker(processes=2))
         services.enter_context(made.coordinator())
         services.enter_context(listening(made, client))
+        asker = services.enter_context(closing(Asker(client)))
         asked = max(5, samples // 4)
         before = cpu_seconds(made.roots)["api"]
-        quiet = _measure(db, definitions, client, count, asked)
+        quiet = _measure(db, definitions, asker, count, asked)
         spent = (cpu_seconds(made.roots)["api"] - before) / asked
         backfill_id = _write(db, definitions, count // 2, writes)
         before_us, done_before = _now(db), _succeeded(db, backfill_id)
-        busy = _measure(db, definitions, client, count, samples)
+        busy = _measure(db, definitions, asker, count, samples)
         done = _succeeded(db, backfill_id) - done_before
         rate = done / (_now(db) - before_us) * 1e6
         went_on = windows.state_of(db, backfill_id) == "running"
         _end(db, backfill_id)
         _check_writes(db, backfill_id)
         _check(db, count)
-        fresh = _overview_follows(client, count)
+        fresh = _overview_follows(asker, count)
     return [
         row(f"{count:,} x 10 loaded", loaded, "s"),
         row("blocks of the overview computed", computed * 1e3, "ms per 1,000 partitions"),
@@ -168,7 +167,7 @@ def _succeeded(db: Database, backfill_id: int) -> int:
 
 
 def _measure(
-    db: Database, definitions: DefinitionsProcess, client: httpx.Client, count: int, samples: int
+    db: Database, definitions: DefinitionsProcess, asker: Asker, count: int, samples: int
 ) -> dict[str, list[float]]:
     """Return seconds of each question, the API's whole answer and its query alone."""
     places = random.Random(count)
@@ -180,11 +179,11 @@ def _measure(
     for _ in range(samples):
         start = places.randrange(max(1, count - PAGE))
         asked = {"start": windows.key(start), "limit": PAGE, "order": "oldest"}
-        seconds, page = timed_get(client, f"{base}/matrix", **asked)
+        seconds, page = asker.get(f"{base}/matrix", **asked)
         assert len(page["items"]) == min(PAGE, count), len(page["items"])
         assert all(len(item["boxes"]) == len(STEPS) for item in page["items"])
         found["page"].append(seconds)
-        seconds, overview = timed_get(client, f"{base}/overview", buckets=BUCKETS)
+        seconds, overview = asker.get(f"{base}/overview", buckets=BUCKETS)
         _check_overview(overview["buckets"], count)
         found["overview"].append(seconds)
         keys = [windows.key(start + n) for n in range(PAGE)]
@@ -204,12 +203,12 @@ def _check_overview(buckets: list[dict[str, dict[str, int]]], count: int) -> Non
     assert runs == count, (runs, count)
 
 
-def _overview_follows(client: httpx.Client, count: int) -> float:
+def _overview_follows(asker: Asker, count: int) -> float:
     """Wait until the overview shows every step of the newest runs; return seconds it took."""
     started = time.perf_counter()
 
     def follows() -> bool:
-        _, told = timed_get(client, f"/partition-sets/{SET}/overview", buckets=BUCKETS)
+        _, told = asker.get(f"/partition-sets/{SET}/overview", buckets=BUCKETS)
         done = sum(b["steps"][STEPS[-1]].get("succeeded", 0) for b in told["buckets"])
         return bool(done == count)
 

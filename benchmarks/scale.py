@@ -12,7 +12,7 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from backfill.storage.database import Database
 from benchmarks import windows
 from benchmarks.goals import Row, parser, row, tell, timings
 from benchmarks.harness import Cost, measured, stack, wait_for
-from benchmarks.serving import api, listening, timed_get
+from benchmarks.serving import Asker, api, listening
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 FLAT_FROM = 10_000  # smaller backfills are mostly start and end
@@ -72,12 +72,13 @@ def grow(size: int, *, seconds: float) -> Grown:
         services.enter_context(made.worker(processes=2))
         services.enter_context(made.coordinator())
         services.enter_context(listening(made, client))
+        asker = services.enter_context(closing(Asker(client)))
         _warm_up(db, client)
         costs: list[Cost] = []
         pages: dict[str, list[float]] = defaultdict(list)
         with measured(made.roots, costs):
             submit, backfill_id = _submit(client, 0, size)
-            _watch(db, client, backfill_id, size, pages, seconds)
+            _watch(db, asker, backfill_id, size, pages, seconds)
         windows.check(db, backfill_id, size)
         return Grown(size, submit, *_times(db, backfill_id), costs[0], pages)
 
@@ -104,7 +105,7 @@ def _submit(client: httpx.Client, first: int, size: int) -> tuple[float, int]:
 
 def _watch(
     db: Database,
-    client: httpx.Client,
+    asker: Asker,
     backfill_id: int,
     size: int,
     pages: dict[str, list[float]],
@@ -119,12 +120,12 @@ def _watch(
             raise TimeoutError(f"Backfill {backfill_id} of {size:,} is {state}.")
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + PAGE_SECONDS
-            _ask(client, backfill_id, size, places, pages)
+            _ask(asker, backfill_id, size, places, pages)
         time.sleep(0.02)
 
 
 def _ask(
-    client: httpx.Client,
+    asker: Asker,
     backfill_id: int,
     size: int,
     places: random.Random,
@@ -142,7 +143,7 @@ def _ask(
         "overview": (f"/partition-sets/{windows.SET}/overview", {"buckets": 1000}),
     }
     for name, (path, params) in asked.items():
-        pages[name].append(timed_get(client, path, **params)[0])
+        pages[name].append(asker.get(path, **params)[0])
 
 
 def _times(db: Database, backfill_id: int) -> tuple[float, float, float]:

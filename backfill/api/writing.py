@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 
 from fastapi import Response
 
@@ -38,8 +39,6 @@ def _members(values: Mapping[str, object] | None) -> list[str]:
     return [to_text(values)[1:-1]] if values else []
 
 
-_TOLD_TAIL = ',"previous":null,"marked":false}'
-
 # -- the matrix -----------------------------------------------------------------------------------
 
 
@@ -50,11 +49,11 @@ def row_text(row: PartitionRow, steps: Sequence[str], index: int | None) -> str:
     else:
         boxes = _boxes(map(row.boxes.__getitem__, steps))
     return (
-        f'{{"key":{to_text(row.key)},"index":{_number(index)},'
+        f'{{"key":{_quoted(row.key)},"index":{_number(index)},'
         f'"boxes":[{boxes}],"runs":{row.runs},'
         f'"run_id":{_id(row.run_id)},"state":{_word(row.state)},'
         f'"backfill_id":{_id(row.backfill_id)},"started_at":{time_text(row.started_at)},'
-        f'"finished_at":{time_text(row.finished_at)},"blocked":{to_text(row.blocked)},'
+        f'"finished_at":{time_text(row.finished_at)},"blocked":{_quoted(row.blocked)},'
         f'"mark":{_mark(row.mark)}}}'
     )
 
@@ -62,16 +61,18 @@ def row_text(row: PartitionRow, steps: Sequence[str], index: int | None) -> str:
 def _told(told: ToldBoxes, steps: Sequence[str]) -> str:
     """Return the boxes of a row as its newest run tells them, without making them."""
     written: list[str] = []
-    known: tuple[object, ...] = ()
-    for outcome in map(told.outcomes.__getitem__, steps):
-        if outcome[2:4] != known:
-            known = attempt, state = outcome[2:4]
+    run_id = _id(told.run_id)
+    known, tried = "", 0
+    for step in steps:
+        outcome = told.outcomes[step]
+        attempt, state = outcome[2], outcome[3]
+        if state != known or attempt != tried:
+            known, tried = state, attempt
             status = (told.latest if attempt == told.attempt else told.earlier)[state]
-            head = (
-                f'{{"status":"{status}","run_id":"{told.run_id}","attempt":{attempt},"started_at":'
-            )
+            head = f'{{"status":"{status}","run_id":{run_id},"attempt":{attempt},"started_at":'
         written.append(
-            head + time_text(outcome[4]) + ',"finished_at":' + time_text(outcome[5]) + _TOLD_TAIL
+            f'{head}{time_text(outcome[4])},"finished_at":{time_text(outcome[5])},'
+            '"previous":null,"marked":false}'
         )
     return ",".join(written)
 
@@ -86,7 +87,7 @@ def _boxes(boxes: Iterable[Box]) -> str:
         if said != known:
             known = said
             head = f'{{"status":"{status}","run_id":{_id(run_id)},"attempt":{_number(attempt)},'
-            tail = f',"previous":{_word(previous)},"marked":{to_text(marked)}}}'
+            tail = f',"previous":{_word(previous)},"marked":{"true" if marked else "false"}}}'
         written.append(
             f'{head}"started_at":{time_text(started_at)},"finished_at":{time_text(finished_at)}'
             f"{tail}"
@@ -98,9 +99,13 @@ def _mark(mark: Mark | None) -> str:
     if mark is None:
         return "null"
     return (
-        f'{{"status":"{mark.status}","at":{time_text(mark.at)},"note":{to_text(mark.note)},'
-        f'"by":{to_text(mark.by)}}}'
+        f'{{"status":"{mark.status}","at":{time_text(mark.at)},"note":{_quoted(mark.note)},'
+        f'"by":{_quoted(mark.by)}}}'
     )
+
+
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else encode_basestring(text)
 
 
 def _id(number: int | None) -> str:
