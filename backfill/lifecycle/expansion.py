@@ -31,7 +31,7 @@ from backfill.lifecycle.frozen import (
 from backfill.lifecycle.guards import CanaryState, canary_keys
 from backfill.lifecycle.spanning import with_spans
 from backfill.lifecycle.submitting import Submitted
-from backfill.states import BackfillMove
+from backfill.states import BackfillMove, BackfillState
 from backfill.storage.database import Database
 
 SMALL = 100  # partitions, which take about as long to expand as to submit
@@ -159,7 +159,7 @@ def _write_chunk(
     locked = expanding(db, conn, seen.id, lock=db.for_key_share)
     if locked is None or locked.expanded != seen.expanded:
         raise _GivenUp
-    now = db.clock(conn)
+    now = locked.now
     made = len(chunk.keys)
     places = range(locked.expanded, locked.expanded + made)
     if locked.ordering == "newest":
@@ -179,7 +179,8 @@ def _write_chunk(
     )
     if moved.rowcount != 1:
         raise _GivenUp
-    moves.move_backfill(db, conn, seen.id, BackfillMove.START)
+    if locked.state == BackfillState.REQUESTED:
+        moves.move_backfill(db, conn, seen.id, BackfillMove.START)
     return made
 
 

@@ -79,13 +79,14 @@ def expanding(
     Args:
         lock: `db.for_update`, or what else it is to be locked by.
 
-    It comes as its first generation, which every partition's first run belongs to.
+    It comes as its first generation, which every partition's first run belongs to, and with the
+    database's time.
     """
     return conn.execute(
         db.sql(
             "SELECT id, state, set_id, pipeline_id, total, expanded, selected_at, "
             "0 AS generation, max_failures, queue, ordering, swept_to, swept_new, canary, "
-            "canary_state, sequential, depends_on_previous, partitions_per_run "
+            "canary_state, sequential, depends_on_previous, partitions_per_run, {now} AS now "
             "FROM backfills WHERE id = :id "
             f"AND {EXPANDABLE}{lock}"
         ),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from backfill.api import door
 from backfill.api.app import create_app
 from backfill.api.door import MAX_FAILURES, Door
 from backfill.errors import Conflict, Invalid
@@ -18,6 +19,7 @@ from backfill.settings import Settings
 from backfill.storage.database import Database
 from tests.support.house import DEFINITIONS, NOON, House
 from tests.support.loading import loaded
+from tests.support.waiting import wait_until
 from tests.support.web import TestClient
 
 HERE = "http://127.0.0.1:8000"
@@ -51,6 +53,24 @@ def bearer(token: str) -> dict[str, str]:
 
 
 # -- tokens ---------------------------------------------------------------------------------------
+
+
+def test_the_first_token_is_looked_for_before_a_request_has_to_wait_for_that(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(door, "AHEAD_SECONDS", 3600.0)
+    with TestClient(app_of(house), base_url=HERE) as client:
+        assert client.get("/api/v1/backfills").status_code == 200
+        access.create_token(house.db, "first", Role.ADMIN)
+        statuses: list[int] = []
+
+        def closed() -> bool:
+            statuses.append(client.get("/api/v1/backfills").status_code)
+            return statuses[-1] == 401
+
+        wait_until(closed, "the token is heard of")
+    assert set(statuses) <= {200, 401}
 
 
 def test_without_any_token_this_machine_needs_none(house: House) -> None:

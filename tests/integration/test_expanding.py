@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from backfill.coordinator.expanding import Expander
 from backfill.errors import DefinitionsUnavailable, Unavailable
-from backfill.lifecycle import backfills, moves
+from backfill.lifecycle import backfills, expansion, moves
 from backfill.lifecycle.frozen import expanding
 from backfill.lifecycle.locking import locked
 from backfill.storage.database import Database
@@ -86,6 +86,80 @@ def test_a_newcomer_goes_before_the_next_chunk_of_a_big_one(
     expander().go_on()
     wait_until(all_expanded(house), "both are expanded")
     assert order[:5] == [big, big, big, big + 1, big]
+
+
+def test_the_next_keys_are_asked_for_while_a_chunk_is_written(
+    house: House, expander: Callable[[], Expander], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backfill.coordinator.expanding.FIRST_CHUNK", 3)
+    asked: list[int] = []
+    expand, written = house.definitions.expand, expansion._written
+
+    def noted(*given: Any, **options: Any) -> Any:
+        asked.append(options["limit"])
+        return expand(*given, **options)
+
+    def waiting(*given: Any, **options: Any) -> int | None:
+        chunks.append(len(asked))
+        if len(chunks) == 1:
+            wait_until(lambda: len(asked) == 2, "the next are asked for before these are written")
+        return written(*given, **options)
+
+    chunks: list[int] = []
+    monkeypatch.setattr(house.definitions, "expand", noted)
+    monkeypatch.setattr(expansion, "_written", waiting)
+    backfill_id = house.submit("[day-00...day-06]")
+    expander().go_on()
+    wait_until(all_expanded(house), "it is expanded")
+    assert house.states(backfill_id) == {"pending": 7}
+    assert len(asked) == len(chunks) == 3, "nothing is asked for twice, nor beyond the end"
+
+
+def test_keys_asked_for_too_long_ago_are_asked_for_again(
+    house: House, expander: Callable[[], Expander], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backfill.coordinator.expanding.FIRST_CHUNK", 3)
+    monkeypatch.setattr("backfill.lifecycle.ahead.FRESH_SECONDS", -1.0)
+    asked: list[int] = []
+    expand = house.definitions.expand
+
+    def noted(*given: Any, **options: Any) -> Any:
+        asked.append(options["limit"])
+        return expand(*given, **options)
+
+    monkeypatch.setattr(house.definitions, "expand", noted)
+    backfill_id = house.submit("[day-00...day-06]")
+    expander().go_on()
+    wait_until(all_expanded(house), "it is expanded")
+    assert house.states(backfill_id) == {"pending": 7}
+    assert len(asked) == 5, "of three chunks two were asked for ahead, and again"
+
+
+def test_code_that_fails_while_it_is_asked_ahead_is_asked_again(
+    house: House, expander: Callable[[], Expander], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backfill.coordinator.expanding.FIRST_CHUNK", 3)
+    monkeypatch.setattr("backfill.coordinator.expanding.AGAIN_WITHOUT_CODE_SECONDS", 0.0)
+    calls: list[int] = []
+    expand = house.definitions.expand
+
+    def failing(*given: Any, **options: Any) -> Any:
+        calls.append(options["offset"])
+        if len(calls) == 2:
+            raise DefinitionsUnavailable("The code is being replaced.")
+        return expand(*given, **options)
+
+    monkeypatch.setattr(house.definitions, "expand", failing)
+    backfill_id = house.submit("[day-00...day-06]")
+    one = expander()
+    one.go_on()
+
+    def done() -> bool:
+        one.go_on()
+        return all_expanded(house)()
+
+    wait_until(done, "it is expanded after all")
+    assert house.states(backfill_id) == {"pending": 7}
 
 
 def test_code_that_hangs_holds_up_no_turn(

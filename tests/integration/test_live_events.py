@@ -245,6 +245,19 @@ def test_the_rate_comes_from_what_finished_lately(house: House, app: FastAPI, ur
     wait_until(lambda: rates.per_second(backfill_id, now), "the rate")
 
 
+def test_the_rate_is_known_to_an_api_that_was_started_later(house: House) -> None:
+    backfill_id = house.ready(4)
+    house.worker(slots=4)
+    claims = house.claim([run for message in house.admit() for run in message.run_ids])
+    house.succeed(*claims)
+    house.fold()
+    app = _app(house)
+    with house.db.read() as conn:
+        now = house.db.clock(conn) // 1_000_000
+    with serving(app):
+        wait_until(lambda: app.state.context.rates.per_second(backfill_id, now), "the rate")
+
+
 @pytest.mark.parametrize("how", ["token", "session", "first token"])
 def test_the_stream_of_one_who_loses_their_access_ends(
     house: House, url: str, how: str, monkeypatch: pytest.MonkeyPatch

@@ -76,7 +76,7 @@ def submit_backfill(
     afterwards: BackgroundTasks,
     idempotency_key: KeyHeader = None,
 ) -> Submitted:
-    """Submit a backfill: its selection is frozen, its runs are made by the coordinator."""
+    """Submit a backfill: its selection is frozen. Its runs are made after the answer."""
     submitted = backfills.submit(
         api.db,
         api.definitions,

@@ -14,6 +14,9 @@ from backfill.storage.models import backfills as backfills_table
 from backfill.storage.models import runs as runs_table
 from backfill.storage.tags import keep_tags
 
+# What the table says by itself: every field of a million rows counts.
+_BY_DEFAULT = {("generation", 0), ("max_failures", 0), ("queue", None)}
+
 
 class NewRun(NamedTuple):
     """A run of a backfill about to be made; `tags` are the partition's own.
@@ -90,7 +93,11 @@ def _create(
         "queue": backfill.queue,
         "created_at": at,
     }
-    constants = {name: value for name, value in alike.items() if name not in columns}
+    constants = {
+        name: value
+        for name, value in alike.items()
+        if name not in columns and (name, value) not in _BY_DEFAULT
+    }
     db.bulk_insert(conn, runs_table, columns, constants)
     moved = Moved()
     moved.created(backfill.id, len(columns["partition"]))
