@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     )
     pack_limit: int = Field(default=128, ge=1, description="At most this many runs per message.")
     expand_chunk: int = Field(
-        default=5_000, ge=1, description="Partitions expanded into runs per transaction."
+        default=8_000, ge=1, description="Partitions expanded into runs per transaction."
     )
     max_partitions: int = Field(
         default=2_000_000, ge=1, description="A larger selection is refused at submit."

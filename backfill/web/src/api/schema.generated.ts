@@ -40,7 +40,7 @@ export interface paths {
         put?: never;
         /**
          * Submit Backfill
-         * @description Submit a backfill: its selection is frozen, its runs are made by the coordinator.
+         * @description Submit a backfill: its selection is frozen. Its runs are made after the answer.
          */
         post: operations["submit_backfill"];
         delete?: never;
