@@ -77,7 +77,7 @@ class Door:
             return False
         if not self._tokens_exist and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_SECONDS
-            self._tokens_exist = access.any_token(self._db)
+            self._look_for_tokens()
         return not self._tokens_exist
 
     def holder_at_once(self, request: Request) -> Holder | None:
@@ -98,8 +98,13 @@ class Door:
     def _look(self) -> None:
         began = time.monotonic()
         with suppress(DBAPIError):  # whoever comes when it is due is told
-            self._tokens_exist |= access.any_token(self._db)
+            self._look_for_tokens()
             self._look_at = began + LOOK_SECONDS
+
+    def _look_for_tokens(self) -> None:
+        """Note that there are some; what `close` notes meanwhile stays."""
+        if access.any_token(self._db):
+            self._tokens_exist = True
 
     def close(self) -> None:
         """Ask everybody for a token from now on: one was made here."""
