@@ -41,7 +41,6 @@ from backfill.api.routes import (
 )
 from backfill.api.routes import definitions as defined
 from backfill.api.tagging import EntityTags
-from backfill.api.waiting import Counted, Waiting
 from backfill.definitions.calls import Definitions
 from backfill.settings import Settings
 from backfill.storage.database import Database
@@ -65,15 +64,7 @@ def create_app(
     """
     directory = Directory(db)
     context = Context(
-        settings,
-        db,
-        definitions,
-        Rates(),
-        directory,
-        Hub(directory),
-        Door(settings, db),
-        clock,
-        Waiting(),
+        settings, db, definitions, Rates(), directory, Hub(directory), Door(settings, db), clock
     )
     app = FastAPI(
         title="Backfill",
@@ -127,7 +118,6 @@ def create_app(
     )
     app.add_middleware(Guard)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Counted, waiting=context.waiting)
     return app
 
 
@@ -141,7 +131,6 @@ async def _following_the_feed(app: FastAPI) -> AsyncIterator[None]:
         context.directory,
         context.rates,
         context.door.still_welcome,
-        context.waiting.give_way,
     )
     reader.start()
     try:

@@ -14,7 +14,6 @@ from backfill.api.door import Door
 from backfill.api.live.directory import Directory
 from backfill.api.live.hub import Hub
 from backfill.api.rates import Rates
-from backfill.api.waiting import Waiting
 from backfill.definitions.calls import Definitions
 from backfill.lifecycle import access
 from backfill.settings import Settings
@@ -39,7 +38,6 @@ class Context:
     hub: Hub
     door: Door
     clock: Callable[[], datetime]
-    waiting: Waiting
 
 
 async def _context(request: Request) -> Context:

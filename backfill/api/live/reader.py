@@ -37,11 +37,7 @@ WELCOME_SECONDS = 5.0  # how long a stream may outlive its token
 
 
 class Reader:
-    """Follows the feed from where it stands at the start; feeds the hub and the rates.
-
-    Args:
-        give_way: Called between pieces of work: events may wait a little, a person need not.
-    """
+    """Follows the feed from where it stands at the start; feeds the hub and the rates."""
 
     def __init__(
         self,
@@ -50,14 +46,12 @@ class Reader:
         directory: Directory,
         rates: Rates,
         still_welcome: Callable[[set[Holder]], set[Holder]],
-        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
         self._hub = hub
         self._directory = directory
         self._rates = rates
         self._still_welcome = still_welcome
-        self._give_way = give_way
         self._looked_at = 0.0
         self._place: Place | None = None
         self._stop = threading.Event()
@@ -77,13 +71,11 @@ class Reader:
         if self._place is None:
             self._begin()
             return True
-        self._give_way()
         with self._db.read() as conn:
             rows = rows_after(self._db, conn, self._place, limit=ROWS_AT_ONCE)
             if not rows:
                 return False
             self._directory.learn(conn, rows)
-        self._give_way()
         self._publish(rows)
         return len(rows) == ROWS_AT_ONCE
 
