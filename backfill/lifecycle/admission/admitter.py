@@ -28,7 +28,7 @@ from backfill.storage.database import Database, decoded
 
 SPANS_PASSED_OVER = 64  # in one turn, that wait for a partition of theirs
 SENT_AT_ONCE = 2  # messages per slot; more are no hurry
-RUNS_A_TURN = 384  # some 20 ms of work, which an urgent run may have to wait for
+RUNS_A_TURN = 192  # some 20 ms of work, which an urgent run may have to wait for
 
 
 class Admitter:
